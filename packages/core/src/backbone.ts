@@ -1,0 +1,51 @@
+/** A network that is kept after pre-training. */
+import type { Params, Tensor } from './tensor.ts';
+import type { Rng } from './rng.ts';
+
+/** Outputs of one pass. A backbone fills what it has; heads and probes take what they need. */
+export interface Features {
+  /** One vector a clip or image [B, D]. */
+  readonly clip: Tensor;
+  /** One vector a time step [B, T, D]. */
+  readonly frames?: Tensor;
+  /** Dense feature maps by stage name [B, H, W, C] (detection, layer-wise objectives). */
+  readonly maps?: Readonly<Record<string, Tensor>>;
+  /** Outputs of several branches (adapters, concatenated encoders), by branch name. */
+  readonly branches?: Readonly<Record<string, Tensor>>;
+}
+
+export interface ForwardOptions {
+  /** Batch statistics, dropout and drop path on. */
+  readonly training: boolean;
+  /** Needed when `training` and the network draws (dropout). */
+  readonly rng?: Rng;
+  /** Valid frames of each row [B], when rows were padded. */
+  readonly lengths?: Tensor;
+  /** Stages whose maps are wanted; others may be left out to save memory. */
+  readonly maps?: readonly string[];
+}
+
+export interface Backbone {
+  /** `audio-ntt`: the family's name in the backbone registry. */
+  readonly id: string;
+  /** Everything a checkpoint needs to build it again. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Trainable parameters and buffers (`running_mean`), torch names. */
+  readonly params: Params;
+  /** D of `Features.clip`. */
+  readonly width: number;
+  /** D of `Features.frames`; 0 when there are none. */
+  readonly frameWidth: number;
+  /** Input frames (or pixels) one output frame stands for; timestamps follow from it. */
+  readonly frameStride: number;
+  /** x [B, bands, frames] (audio), [B, H, W, C] (images). Call inside `tf.tidy`. */
+  forward(x: Tensor, options: ForwardOptions): Features;
+  /** A copy with variables of its own (target, teacher, key network). */
+  clone(): Backbone;
+}
+
+/** How a family is built; `config` is validated by the family. */
+export interface BackboneFamily {
+  readonly id: string;
+  build(config: Readonly<Record<string, unknown>>, rng: Rng): Backbone;
+}

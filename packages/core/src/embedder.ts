@@ -1,0 +1,27 @@
+/**
+ * Anything that turns audio into vectors: the HEAR API's three functions and attributes (protocols/hear.md §4), under our
+ * names. Our checkpoints, baselines, random networks and foreign models all meet it.
+ */
+export interface Embedder {
+  /** Shown on the board: `delores-s`, `logmel-stats`. */
+  readonly id: string;
+  /** Method or family behind it, for the board's `method` column. */
+  readonly method: string;
+  /** Hash of weights and front-end: embeddings made with another value are never reused. */
+  readonly fingerprint: string;
+  /** Hz the audio must have. */
+  readonly sampleRate: number;
+  readonly sceneEmbeddingSize: number;
+  /** 0 when the model has none. */
+  readonly timestampEmbeddingSize: number;
+  /** Number of parameters of the kept network; 0 for statistics. */
+  readonly params: number;
+  /** Where it comes from: run directory, checkpoint id, `built in`. */
+  readonly source: string;
+  /** Mono clips in −1…1, any lengths → one row a clip [n, sceneEmbeddingSize]. */
+  embedScenes(audio: readonly Float32Array[]): Promise<Float32Array>;
+  /** One clip → frame vectors [T, timestampEmbeddingSize] and frame centres in ms [T]. */
+  embedTimestamps?(audio: Float32Array): Promise<{ embeddings: Float32Array; timestamps: Float32Array }>;
+  /** Frees the engine's memory. */
+  dispose?(): void;
+}

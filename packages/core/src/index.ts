@@ -1,0 +1,13 @@
+export * from './backbone.ts';
+export * from './card.ts';
+export * from './config.ts';
+export * from './embedder.ts';
+export * from './errors.ts';
+export * from './golden.ts';
+export * from './method.ts';
+export * from './nd-array.ts';
+export * from './registry.ts';
+export * from './result.ts';
+export * from './rng.ts';
+export * from './task.ts';
+export type * from './tensor.ts';

@@ -1,0 +1,138 @@
+/**
+ * The contract of a self-supervised method. A method package is data and pure functions: no training loop, file access,
+ * printing, argument parsing or clock. `docs/design.md` shows which hook carries what.
+ */
+import type { z } from 'zod';
+import type { Backbone } from './backbone.ts';
+import type { Card } from './card.ts';
+import type { NdArray, Sample } from './nd-array.ts';
+import type { Rng } from './rng.ts';
+import type { Batch, Params, Scalar } from './tensor.ts';
+
+/** Optimiser, schedule and length of the published recipe; `--set recipe.lr=…` overrides. */
+export interface Recipe {
+  readonly optimizer: 'sgd' | 'lars' | 'adamw';
+  /** Peak learning rate. */
+  readonly lr: number;
+  readonly momentum?: number;
+  readonly weightDecay?: number;
+  /** Extra options of the optimiser (`trustCoefficient`, `beta2`, …). */
+  readonly options?: Readonly<Record<string, number | boolean>>;
+  readonly schedule: 'constant' | 'cosine';
+  /** Epochs of linear warm-up. */
+  readonly warmupEpochs?: number;
+  readonly batchSize: number;
+  readonly epochs: number;
+  /** Overrides `epochs` when set. */
+  readonly steps?: number;
+  /** Clip the global gradient norm. */
+  readonly clipNorm?: number;
+}
+
+export interface Model {
+  /** What the optimiser moves. */
+  readonly trainable: Params;
+  /** What a checkpoint holds besides: running statistics, target, queue, center. */
+  readonly state: Params;
+  /** What is kept after pre-training. Its parameters appear in `trainable` and `state` too. */
+  readonly backbone: Backbone;
+}
+
+export interface Step {
+  /** Optimiser steps done so far. */
+  readonly index: number;
+  /** Steps of the whole run, for schedules of temperature, decay and the like. */
+  readonly total: number;
+  readonly epoch: number;
+  /** Forked from (seed, step): the same in a resumed run. */
+  readonly rng: Rng;
+}
+
+/** What a model is built from besides its config. */
+export interface BuildContext {
+  readonly rng: Rng;
+  /** Networks of earlier stages or methods, frozen or to start from, by name (tokenizer, teacher, previous column). */
+  readonly upstream?: Readonly<Record<string, Backbone>>;
+}
+
+/** What a view function may draw on. All of it is a function of (seed, position), so a resumed run sees the same. */
+export interface ViewContext {
+  readonly rng: Rng;
+  /** The input k positions earlier in the order of training (k ≥ 1), before augmentation; undefined before the start. */
+  recent(k: number): Sample | undefined;
+  /** Position of this input since the start of training. */
+  readonly position: number;
+  /** Per-item targets the method has set with `ItemStore` (cluster or tokenizer labels), when there are any. */
+  readonly targets?: NdArray;
+}
+
+/** One crop of one item → the named arrays of one row of the batch (`view1`, `view2`, `mask`, …). Runs in worker threads. */
+export type Views = (sample: Sample, context: ViewContext) => Promise<Sample> | Sample;
+
+/** What a method takes in, as data: the worker decodes, resamples, crops and applies the front-end. */
+export interface InputSpec {
+  readonly modality: Card['modality'];
+  /** Hz; audio is mixed down and resampled to it. */
+  readonly sampleRate?: number;
+  /** Channels kept: 1 mono (default), 2 binaural. */
+  readonly channels?: number;
+  /** Seconds of a random crop; absent: the whole item. */
+  readonly seconds?: number;
+  /** A front-end of `@unlabel/audio` as data; absent: views get the waveform. */
+  readonly frontEnd?: Readonly<Record<string, unknown>>;
+  /** Crop before (`waveform`: exact, computed at each access) or after (`spectrogram`: cached) the front-end. */
+  readonly crop?: 'waveform' | 'spectrogram';
+}
+
+/** The whole training set, for work between epochs or stages (clustering, tokenizer labels). */
+export interface DatasetPass {
+  readonly size: number;
+  /** Batches of un-augmented inputs in a fixed order, with their item indices. The caller disposes the tensors. */
+  batches(batchSize: number): AsyncIterable<{ readonly batch: Batch; readonly items: readonly number[] }>;
+  /** Targets every later `ViewContext` of the item sees; saved with the checkpoint. */
+  setTargets(item: number, targets: NdArray): void;
+}
+
+export interface Method<Schema extends z.ZodObject = z.ZodObject, M extends Model = Model> {
+  readonly id: string;
+  readonly card: Card;
+  /** z.strictObject; every field has a default, and the defaults are the paper's. */
+  readonly config: Schema;
+  readonly recipe: Recipe;
+  /** Overrides of config and recipe by name. `paper` is {}; `smoke` ends in seconds on a CPU. */
+  readonly presets: Readonly<Record<string, Preset<Schema>>>;
+  input(config: z.output<Schema>): InputSpec;
+  views(config: z.output<Schema>): Views;
+  build(config: z.output<Schema>, context: BuildContext): M;
+  loss(model: M, batch: Batch, step: Step): { readonly loss: Scalar; readonly logs: Readonly<Record<string, Scalar>> };
+  /** Before the loss, outside the gradient (MoCo moves its key network first). */
+  beforeStep?(model: M, step: Step): void;
+  /** After the optimiser: EMA, queue, center. `batch` is still alive. */
+  afterStep?(model: M, batch: Batch, step: Step): void;
+  /** Before the first epoch and after each: cluster the set, refresh labels. */
+  betweenEpochs?(model: M, epoch: number, data: DatasetPass, rng: Rng): Promise<void>;
+  /** Stages that run one after the other, each a method with its config; absent: one stage, this method. */
+  stages?(config: z.output<Schema>): readonly Stage[];
+}
+
+export interface Preset<Schema extends z.ZodObject = z.ZodObject> {
+  /** What it is for, what it costs and what it scored, in a sentence or two. */
+  readonly note: string;
+  readonly config?: Partial<z.input<Schema>>;
+  readonly recipe?: Partial<Recipe>;
+}
+
+export interface Stage {
+  readonly id: string;
+  readonly method: Method;
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Ids of earlier stages whose backbones this one receives as `BuildContext.upstream`. */
+  readonly upstream?: readonly string[];
+}
+
+/** Types only: returns its argument frozen. */
+export function defineMethod<Schema extends z.ZodObject, M extends Model>(
+  method: Method<Schema, M>,
+): Method<Schema, M> {
+  return Object.freeze(method);
+}

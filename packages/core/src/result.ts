@@ -1,0 +1,75 @@
+/** What evaluation leaves on disk: one result file per model × task × protocol × seed, and the rows of a leaderboard. */
+import { z } from 'zod';
+
+export const metricValueSchema = z.strictObject({
+  /** null with a note when it is not defined (`auc undefined: single class`). */
+  value: z.number().nullable(),
+  /** 95 % bootstrap interval over test clips. */
+  low: z.number().nullable(),
+  high: z.number().nullable(),
+  higherIsBetter: z.boolean(),
+  note: z.string().optional(),
+});
+export type MetricValue = z.output<typeof metricValueSchema>;
+
+export const resultSchema = z.strictObject({
+  schema: z.literal(1),
+  model: z.strictObject({
+    id: z.string(),
+    method: z.string(),
+    fingerprint: z.string(),
+    params: z.int(),
+    embeddingSize: z.int(),
+    sampleRate: z.number(),
+    source: z.string(),
+    /** Tasks whose training clips the model may have seen without labels. */
+    sawUnlabelled: z.array(z.string()).default([]),
+  }),
+  task: z.strictObject({ id: z.string(), revision: z.string(), predictionType: z.enum(['multiclass', 'multilabel']) }),
+  protocol: z.strictObject({ id: z.string(), options: z.record(z.string(), z.unknown()) }),
+  seed: z.int(),
+  /** The first is the task's primary metric. */
+  metrics: z.record(z.string(), metricValueSchema),
+  primary: z.string(),
+  /** Test clips scored, and test clips the task has; fewer means a partial result, never ranked. */
+  n: z.int(),
+  nFull: z.int(),
+  /** Chosen options of each fold. */
+  selection: z.array(z.record(z.string(), z.unknown())),
+  time: z.strictObject({ embedSeconds: z.number(), probeSeconds: z.number() }),
+  /** Engine, version, device, threads, precision, node, harness version. */
+  environment: z.record(z.string(), z.unknown()),
+  /** Path, relative to this file, of the per-clip predictions (npy-free JSON lines). */
+  predictions: z.string(),
+});
+export type Result = z.output<typeof resultSchema>;
+
+/** One test clip's outcome, kept for paired comparisons. Files and folds line up across models. */
+export const predictionSchema = z.strictObject({
+  fold: z.int(),
+  file: z.string(),
+  /** Indices of the true labels. */
+  labels: z.array(z.int()),
+  /** Scores per class: softmax (multiclass) or sigmoid (multilabel). */
+  scores: z.array(z.number()),
+});
+export type Prediction = z.output<typeof predictionSchema>;
+
+/** The columns of leaderboard.csv, in order. */
+export const leaderboardColumns = [
+  'model',
+  'method',
+  'task',
+  'task_revision',
+  'protocol',
+  'metric',
+  'score',
+  'low',
+  'high',
+  'n',
+  'seed',
+  'seconds',
+  'engine',
+  'params',
+  'source',
+] as const;

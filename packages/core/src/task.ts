@@ -1,0 +1,63 @@
+/**
+ * A downstream task on disk in HEAR's layout (protocols/hear.md §2): `task_metadata.json`, `labelvocabulary.csv`, one label
+ * file a split, `<rate>/<split>/<file>.wav`.
+ */
+import { z } from 'zod';
+
+/** Unknown fields are tolerated: the corpus carries provenance that evaluation does not read. */
+export const taskMetadataSchema = z.looseObject({
+  task_name: z.string().min(1),
+  version: z.string().min(1),
+  mode: z.string().optional(),
+  embedding_type: z.enum(['scene', 'event']),
+  prediction_type: z.enum(['multiclass', 'multilabel']),
+  split_mode: z.enum(['trainvaltest', 'new_split_kfold', 'presplit_kfold']),
+  splits: z.array(z.string().min(1)).min(1),
+  nfolds: z.int().positive().optional(),
+  /** Seconds, or null for variable length. */
+  sample_duration: z.number().positive().nullable(),
+  /** Metric names; the first is the primary and the one selection uses. */
+  evaluation: z.array(z.string().min(1)).min(1),
+});
+export type TaskMetadata = z.output<typeof taskMetadataSchema>;
+
+export type MetricName =
+  | 'top1_acc'
+  | 'pitch_acc'
+  | 'chroma_acc'
+  | 'mAP'
+  | 'aucroc'
+  | 'd_prime'
+  | 'event_onset_200ms_fms'
+  | 'event_onset_50ms_fms'
+  | 'event_onset_offset_50ms_20perc_fms'
+  | 'segment_1s_er';
+
+export interface TaskClip {
+  readonly file: string;
+  /** Indices into the vocabulary; one for multiclass, zero or more for multilabel. */
+  readonly labels: readonly number[];
+}
+
+/** A task opened from a directory. Clip order in a split is the order of its label file. */
+export interface Task {
+  /** `fluid-family`: the directory name without version and mode. */
+  readonly id: string;
+  /** Version and content: `v1-full@<12 hex of label files, vocabulary and metadata>`. */
+  readonly revision: string;
+  readonly dir: string;
+  readonly metadata: TaskMetadata;
+  readonly vocabulary: readonly string[];
+  readonly splits: ReadonlyMap<string, readonly TaskClip[]>;
+  /** Path of a clip's wav at the wanted rate, or at the nearest rate present (the reader resamples). */
+  wavPath(split: string, file: string, sampleRate: number): string;
+  /** Free text of the directory's NOTICE for the board, and whether a model may have seen its audio unlabelled. */
+  readonly note?: string;
+}
+
+/** One way to use a task's splits: test on one, select on one, train on the rest. */
+export interface Fold {
+  readonly train: readonly string[];
+  readonly valid: readonly string[];
+  readonly test: readonly string[];
+}
