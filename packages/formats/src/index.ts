@@ -1,1 +1,4 @@
-export {};
+export * from './files.ts';
+export * from './npy.ts';
+export * from './safetensors.ts';
+export * from './wav.ts';
