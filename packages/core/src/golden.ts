@@ -93,7 +93,7 @@ export function goldenParameter(key: string, seed: number, shape: readonly numbe
   const rank = shape.length;
   const fanIn = sizeOf(shape.slice(1));
   const isGain = ['weight_g', 'original0', 'grep_a', 'g'].includes(leaf) || leaf.startsWith('gamma');
-  const isSmall = leaf === 'b' || key.includes('token') || key.includes('pos_embed') || key.includes('mask_emb');
+  const isSmall = leaf === 'b' || ['token', 'pos_embed', 'mask_emb'].some((part) => leaf.includes(part));
   const value = ((): ((r: number) => number) => {
     if (leaf === 'num_batches_tracked') return () => 0;
     if (leaf === 'running_var') return (r) => 1 + 0.5 * Math.abs(r);

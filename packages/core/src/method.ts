@@ -59,7 +59,7 @@ export interface BuildContext {
 export interface ViewContext {
   readonly rng: Rng;
   /** The input k positions earlier in the order of training (k ≥ 1), before augmentation; undefined before the start. */
-  recent(k: number): Sample | undefined;
+  recent(k: number): Promise<Sample | undefined>;
   /** Position of this input since the start of training. */
   readonly position: number;
   /** Per-item targets the method has set with `ItemStore` (cluster or tokenizer labels), when there are any. */
@@ -82,6 +82,8 @@ export interface InputSpec {
   readonly frontEnd?: Readonly<Record<string, unknown>>;
   /** Crop before (`waveform`: exact, computed at each access) or after (`spectrogram`: cached) the front-end. */
   readonly crop?: 'waveform' | 'spectrogram';
+  /** Fixed statistics subtracted and divided out after the front-end; `dataset`: measured once over the training set. */
+  readonly normalize?: 'dataset' | { readonly mean: number; readonly std: number };
 }
 
 /** The whole training set, for work between epochs or stages (clustering, tokenizer labels). */
