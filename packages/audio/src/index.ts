@@ -1,1 +1,13 @@
-export {};
+export * from './dct.ts';
+export * from './fft.ts';
+export * from './frames.ts';
+export * from './front-end.ts';
+export * from './goldens.ts';
+export * from './kaldi-fbank.ts';
+export * from './log-mel.ts';
+export * from './mel.ts';
+export * from './mfcc.ts';
+export * from './normalize.ts';
+export * from './resample.ts';
+export * from './stft.ts';
+export * from './window.ts';
