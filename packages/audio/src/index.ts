@@ -1,4 +1,5 @@
 export * from './dct.ts';
+export * from './decode.ts';
 export * from './fft.ts';
 export * from './frames.ts';
 export * from './front-end.ts';

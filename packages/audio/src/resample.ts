@@ -100,6 +100,21 @@ function kernelsOf(from: number, to: number, options: ResampleOptions): Kernels 
   return kernels;
 }
 
+/**
+ * The ratio q/p of `to` to `from` in lowest terms, and how many input samples a kernel reaches to either side of an output.
+ * A piece of a clip that starts at a multiple of p and holds `reach` more samples at both ends resamples to exactly what
+ * the whole clip does there.
+ */
+export function resampleRatio(
+  from: number,
+  to: number,
+  options: ResampleOptions = {},
+): { readonly p: number; readonly q: number; readonly reach: number } {
+  if (from === to) return { p: 1, q: 1, reach: 0 };
+  const { p, q, taps } = kernelsOf(from, to, options);
+  return { p, q, reach: taps };
+}
+
 /** Samples that `samples` become: ⌈samples·to/from⌉. */
 export function resampledLength(samples: number, from: number, to: number): number {
   const divisor = gcd(from, to);
