@@ -1,0 +1,58 @@
+/** Gradients of a loss with respect to named parameters, and computing beside the tape. */
+import type { Params, Scalar, Tensor, Variable } from '@unlabel/core';
+import { tf } from './backend.ts';
+
+export interface LossAndLogs {
+  readonly loss: Scalar;
+  readonly logs: Readonly<Record<string, Scalar>>;
+}
+
+export interface ValueAndGrads extends LossAndLogs {
+  /** By parameter name; a parameter the loss does not reach has no entry. */
+  readonly grads: Map<string, Tensor>;
+  /** Frees loss, logs and gradients. */
+  readonly dispose: () => void;
+}
+
+/**
+ * Runs `fn` and differentiates its loss with respect to the trainable members of `params`. Everything else `fn` creates is
+ * freed; the caller disposes the result. Variables may be assigned inside `fn` (running statistics).
+ */
+export function valueAndGrads(params: Params, fn: () => LossAndLogs): ValueAndGrads {
+  const names = new Map<string, string>();
+  const variables: Variable[] = [];
+  for (const [name, variable] of params) {
+    if (!variable.trainable) continue;
+    names.set(variable.name, name);
+    variables.push(variable);
+  }
+  const logs: Record<string, Scalar> = {};
+  const { value: loss, grads: found } = tf.variableGrads(() => {
+    const result = fn();
+    // clones: a log may be the loss itself, which is freed on its own
+    for (const [key, log] of Object.entries(result.logs)) logs[key] = tf.keep(withoutGradient(() => tf.clone(log)));
+    return result.loss;
+  }, variables);
+  const grads = new Map<string, Tensor>();
+  for (const [variableName, grad] of Object.entries(found)) {
+    const name = names.get(variableName);
+    if (name === undefined || !grad) continue;
+    grads.set(name, grad);
+  }
+  const dispose = () => tf.dispose([loss, ...Object.values(logs), ...grads.values()]);
+  return { loss, logs, grads, dispose };
+}
+
+/**
+ * Runs `fn` with the tape off: what it computes is constant to any gradient around it and nothing is kept for a backward pass.
+ * For target networks, keys and running statistics.
+ */
+export function withoutGradient<T>(fn: () => T): T {
+  const { state } = tf.engine();
+  state.kernelDepth++; // the engine records on its tape at depth 0 only
+  try {
+    return fn();
+  } finally {
+    state.kernelDepth--;
+  }
+}

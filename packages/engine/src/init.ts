@@ -1,0 +1,53 @@
+/**
+ * Initial values in torch's layout ([out, in, …kernel]), drawn from our generator, so that every engine starts equal. Each
+ * function says which torch initialiser it matches in distribution; the draws themselves are ours.
+ */
+import { sizeOf, type NdArray, type Rng } from '@unlabel/core';
+
+function fill(shape: readonly number[], value: () => number): NdArray {
+  const data = new Float32Array(sizeOf(shape));
+  for (let i = 0; i < data.length; i++) data[i] = value();
+  return { data, shape };
+}
+
+export const zeros = (shape: readonly number[]): NdArray => fill(shape, () => 0);
+export const ones = (shape: readonly number[]): NdArray => fill(shape, () => 1);
+export const uniform = (shape: readonly number[], bound: number, rng: Rng): NdArray =>
+  fill(shape, () => rng.range(-bound, bound));
+export const normal = (shape: readonly number[], std: number, rng: Rng): NdArray =>
+  fill(shape, () => std * rng.normal());
+
+/** Inputs of one output: the product of shape[1:]. */
+export const fanInOf = (shape: readonly number[]): number => sizeOf(shape.slice(1));
+/** Outputs one input reaches: shape[0] times the kernel. */
+export const fanOutOf = (shape: readonly number[]): number => (shape[0] ?? 1) * sizeOf(shape.slice(2));
+
+/** Default of torch's `nn.Linear` and `nn.Conv*`: `kaiming_uniform_(a=√5)`, that is U(±1/√fanIn). */
+export const kaimingUniform = (shape: readonly number[], rng: Rng): NdArray =>
+  uniform(shape, 1 / Math.sqrt(fanInOf(shape)), rng);
+
+/** Default bias of the same layers: U(±1/√fanIn) of their weight. */
+export const defaultBias = (weightShape: readonly number[], rng: Rng): NdArray =>
+  uniform([weightShape[0] ?? 1], 1 / Math.sqrt(fanInOf(weightShape)), rng);
+
+/** `kaiming_normal_`: std = gain/√fan, gain √2 for ReLU. */
+export const kaimingNormal = (shape: readonly number[], rng: Rng, mode: 'fanIn' | 'fanOut' = 'fanIn'): NdArray =>
+  normal(shape, Math.sqrt(2 / (mode === 'fanIn' ? fanInOf(shape) : fanOutOf(shape))), rng);
+
+/** `xavier_uniform_`: U(±√(6/(fanIn + fanOut))). */
+export const xavierUniform = (shape: readonly number[], rng: Rng): NdArray =>
+  uniform(shape, Math.sqrt(6 / (fanInOf(shape) + fanOutOf(shape))), rng);
+
+/** `xavier_normal_`: std √(2/(fanIn + fanOut)). */
+export const xavierNormal = (shape: readonly number[], rng: Rng): NdArray =>
+  normal(shape, Math.sqrt(2 / (fanInOf(shape) + fanOutOf(shape))), rng);
+
+/** `trunc_normal_` with cut-offs at ±`cut` (an absolute value, torch's default 2), by rejection. */
+export function truncNormal(shape: readonly number[], std: number, rng: Rng, cut = 2): NdArray {
+  return fill(shape, () => {
+    for (;;) {
+      const value = std * rng.normal();
+      if (Math.abs(value) <= cut) return value;
+    }
+  });
+}

@@ -1,0 +1,79 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { goldenTensor, type GoldenFile, type GoldenTools, type Tensor, type Variable } from '@unlabel/core';
+import { parseSafetensors, readJson } from '@unlabel/formats';
+import { readFile } from 'node:fs/promises';
+import { tf } from '../backend.ts';
+import { fixture } from '../golden-check.ts';
+import { goldens, readOptimizerGolden, rulesOfGolden } from '../goldens.ts';
+import { parameter } from '../params.ts';
+import { expectAllClose, expectNoLeak, testEngine } from '../testing.ts';
+import { createOptimizer, decayAll, decayExceptVectors } from './optimizer.ts';
+import { optimizerFor } from './recipe.ts';
+import { sgd } from './sgd.ts';
+
+beforeAll(() => testEngine());
+
+async function load(name: string): Promise<GoldenFile> {
+  const raw = (await readJson(`${fixture(new URL('..', import.meta.url).href + 'x', name)}.json`)) as GoldenFile & {
+    SEED: number;
+  };
+  return { ...raw, seed: raw.SEED };
+}
+
+describe.each(Object.keys(goldens).filter((name) => name.startsWith('optim-')))('%s', (name) => {
+  test('takes the reference steps on the engine, to float32 rounding', async () => {
+    const golden = await load(name);
+    const path = `${fixture(new URL('..', import.meta.url).href + 'x', name)}.safetensors`;
+    const stored = parseSafetensors(await readFile(path));
+    const tools = {
+      tensor: (key, shape, scale) => goldenTensor(key, Number(golden.seed), shape, scale),
+    } as GoldenTools;
+    const { names, rates, start, grad } = readOptimizerGolden(golden, tools);
+    const { transforms, excludesVectors } = rulesOfGolden(golden);
+    const params = new Map(names.map((key) => [key, parameter(start(key))]));
+    const optimizer = createOptimizer(params, transforms, excludesVectors ? decayExceptVectors : decayAll);
+    for (const [i, lr] of rates.entries()) {
+      const grads = new Map(names.map((key) => [key, tf.tensor(grad(i, key).data, params.get(key)!.shape) as Tensor]));
+      optimizer.step(grads, lr);
+      tf.dispose([...grads.values()]);
+      for (const key of names) {
+        // six float32 steps with rates up to 6: values of order 1 keep about six digits
+        expectAllClose(params.get(key)!, stored.read(`step${i}.${key}`), { atol: 2e-6, rtol: 2e-6 });
+      }
+    }
+  });
+});
+
+function small() {
+  const params = new Map<string, Variable>([['w', parameter({ data: Float32Array.of(1, -2, 3, 4), shape: [2, 2] })]]);
+  const grads = new Map<string, Tensor>([['w', tf.tensor([1, 1, 1, 1], [2, 2])]]);
+  return { params, grads };
+}
+
+test('a step leaves no tensor behind', async () => {
+  const { params, grads } = small();
+  const optimizer = optimizerFor(
+    { optimizer: 'adamw', lr: 1, schedule: 'constant', batchSize: 1, epochs: 1, weightDecay: 0.1 },
+    params,
+  );
+  await expectNoLeak(() => optimizer.step(grads, 0.1));
+});
+
+test('an unknown gradient is an error that names it', () => {
+  const { params } = small();
+  expect(() => sgd(params).step(new Map([['v', tf.tensor([1])]]), 1)).toThrow(
+    /gradient v is \[1\], expected no such name/,
+  );
+});
+
+test('an option the optimiser does not know is an error that lists those it knows', () => {
+  const recipe = {
+    optimizer: 'sgd',
+    lr: 1,
+    schedule: 'constant',
+    batchSize: 1,
+    epochs: 1,
+    options: { beta1: 1 },
+  } as const;
+  expect(() => optimizerFor(recipe, small().params)).toThrow(/beta1: sgd knows isNesterov/);
+});

@@ -1,0 +1,24 @@
+/** Stochastic gradient descent as torch has it: v ← μ·v + (g + λ·w); w ← w − lr·v, or with Nesterov's look-ahead. */
+import type { Params } from '@unlabel/core';
+import { createOptimizer, type DecayPredicate, type Optimizer } from './optimizer.ts';
+import { addDecay, momentumBy, scaleByRate, type Transform } from './transform.ts';
+
+export interface SgdOptions {
+  /** Default 0. */
+  readonly momentum?: number;
+  readonly isNesterov?: boolean;
+  /** λ, added to the gradient (L2). Default 0. */
+  readonly weightDecay?: number;
+  /** Default: all parameters, as in torch. */
+  readonly isDecayed?: DecayPredicate;
+}
+
+export const sgdRule = ({ momentum = 0, isNesterov = false, weightDecay = 0 }: SgdOptions): Transform[] => [
+  addDecay(weightDecay),
+  ...(momentum === 0 ? [] : [momentumBy(momentum, isNesterov)]),
+  scaleByRate(-1),
+];
+
+export function sgd(params: Params, options: SgdOptions = {}): Optimizer {
+  return createOptimizer(params, sgdRule(options), options.isDecayed);
+}
