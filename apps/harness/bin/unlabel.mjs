@@ -25,7 +25,9 @@ if (runsTypeScript && hasCondition) {
   const installed = fileURLToPath(new URL('../../../node_modules/.bin/node', import.meta.url));
   const node = runsTypeScript ? process.execPath : installed;
   if (existsSync(node)) {
-    const child = spawn(node, [condition, fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+    const child = spawn(node, [condition, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+      stdio: 'inherit',
+    });
     process.on('SIGINT', () => {}); // the child has it from the terminal and decides
     process.on('SIGTERM', (signal) => child.kill(signal));
     child.on('close', (status, signal) => {
