@@ -1,5 +1,6 @@
 export * from './backbone.ts';
 export * from './card.ts';
+export * from './checkpoint.ts';
 export * from './config.ts';
 export * from './embedder.ts';
 export * from './errors.ts';

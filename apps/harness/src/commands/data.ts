@@ -1,0 +1,41 @@
+/** `unlabel data build|verify`: the embedded suites. */
+import type { Command } from 'commander';
+import { collect, examples, withDisplay, withWorkers, workersOf } from '../options.ts';
+
+export function register(program: Command): void {
+  const data = program.command('data').description('the embedded data: real recordings from npm packages');
+  const build = data
+    .command('build <suite>')
+    .description('write a suite (quickstart, audio) as HEAR-style task directories with their pre-training audio')
+    .option('-o, --out <dir>', 'folder to write to', 'out/data')
+    .option('--only <task>', 'one task; repeatable', collect)
+    .addHelpText(
+      'after',
+      examples(['unlabel data build quickstart', 'unlabel data build audio --only drum-events -o ~/data']),
+    );
+  withDisplay(withWorkers(build)).action(
+    async (suite: string, options: { out: string; only?: string[]; workers?: number; display?: string }) => {
+      const { buildData } = await import('../quickstart/build-data.ts');
+      const { createDisplay } = await import('../display/display.ts');
+      const display = createDisplay(options.display);
+      await buildData({
+        suite,
+        out: options.out,
+        workers: workersOf(options),
+        display,
+        ...(options.only && { only: options.only }),
+      });
+      display.close();
+    },
+  );
+  data
+    .command('verify <dir>')
+    .description('compare a built suite with the hashes checked in')
+    .action(async (dir: string) => {
+      const { verifySuite } = await import('@unlabel/data');
+      const { faults } = await verifySuite(dir);
+      for (const fault of faults) process.stdout.write(`${fault}\n`);
+      process.stdout.write(faults.length === 0 ? 'all hashes match\n' : `${faults.length} differences\n`);
+      if (faults.length > 0) process.exitCode = 1;
+    });
+}

@@ -1,0 +1,51 @@
+/** `unlabel pretrain METHOD`: train a method on unlabelled audio, into a run directory. */
+import type { Command } from 'commander';
+import {
+  collect,
+  examples,
+  withDisplay,
+  withEngine,
+  withSeed,
+  withWorkers,
+  type EngineCliOptions,
+} from '../options.ts';
+
+interface Options extends EngineCliOptions {
+  readonly data: string[];
+  readonly preset: string;
+  readonly config?: string;
+  readonly set?: string[];
+  readonly out?: string;
+  readonly seed: number;
+  readonly workers?: number;
+  readonly display?: string;
+  readonly checkpointEvery: string;
+  readonly probe?: string;
+  readonly probeEvery?: string;
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command('pretrain <method>')
+    .description('pre-train a method on unlabelled audio; the same command resumes')
+    .requiredOption('--data <path>', 'folder, .jsonl index or file; repeatable', collect)
+    .option('--preset <name>', 'named settings of the method', 'paper')
+    .option('--config <file>', 'JSON with config fields and a "recipe"')
+    .option('--set <key=value>', 'override a field, e.g. recipe.lr=0.01; repeatable', collect)
+    .option('-o, --out <dir>', 'run directory (default: out/<method>-<preset>)')
+    .option('--checkpoint-every <seconds>', 'how much a kill may lose', '30')
+    .option('--probe <task-dir>', 'draw a probe curve on this task while training')
+    .option('--probe-every <steps>', 'steps between two points of the probe curve (default: a tenth of the run)')
+    .addHelpText(
+      'after',
+      examples([
+        'unlabel pretrain delores-s --data ~/sounds                        the paper’s values',
+        'unlabel pretrain delores-s --data ~/sounds --preset quickstart --set recipe.lr=0.05',
+        'unlabel pretrain delores-s --data out/data/pretrain/disjoint.jsonl --out out/mine --seed 1',
+      ]),
+    );
+  withDisplay(withWorkers(withSeed(withEngine(command)))).action(async (method: string, options: Options) => {
+    const { runPretrain } = await import('../pretrain/run.ts');
+    await runPretrain(method, options);
+  });
+}

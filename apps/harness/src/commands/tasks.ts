@@ -1,0 +1,24 @@
+/** `unlabel tasks validate DIR`: everything that is wrong with task directories. */
+import type { Command } from 'commander';
+import { examples } from '../options.ts';
+
+export function register(program: Command): void {
+  program
+    .command('tasks')
+    .description('work with task directories')
+    .command('validate <dirs...>')
+    .description('check labels, vocabulary, audio, splits; name every fault')
+    .addHelpText('after', examples(['unlabel tasks validate ~/hear/tasks/esc50-v2.0.0-full']))
+    .action(async (dirs: string[]) => {
+      const { findTasks, validateTask } = await import('@unlabel/tasks');
+      let faults = 0;
+      for (const dir of (await Promise.all(dirs.map((d) => findTasks(d)))).flat()) {
+        const found = await validateTask(dir);
+        faults += found.faults.length;
+        process.stdout.write(`${dir}: ${found.faults.length} faults, ${found.warnings.length} warnings\n`);
+        for (const fault of found.faults) process.stdout.write(`  fault: ${fault}\n`);
+        for (const warning of found.warnings) process.stdout.write(`  warning: ${warning}\n`);
+      }
+      if (faults > 0) process.exitCode = 1;
+    });
+}

@@ -1,0 +1,64 @@
+/** What evaluation needs to know of a model before a worker opens it: read from its config, without the engine. */
+import { load } from '@unlabel/core';
+import { methods } from '../registry.ts';
+import { baselineIds, statisticsBaseline } from './baselines.ts';
+import { fingerprintFile, readModelConfig } from './model-files.ts';
+import type { ModelRef } from './resolve.ts';
+
+export interface ModelDescription {
+  readonly ref: ModelRef;
+  readonly id: string;
+  readonly method: string;
+  readonly fingerprint: string;
+  /** Hz; 0 when it hears nothing (chance). */
+  readonly sampleRate: number;
+  readonly source: string;
+  readonly sawUnlabelled: readonly string[];
+}
+
+export async function describeModel(ref: ModelRef): Promise<ModelDescription> {
+  switch (ref.kind) {
+    case 'chance':
+      return {
+        ref,
+        id: ref.id,
+        method: 'chance',
+        fingerprint: 'chance-v1',
+        sampleRate: 0,
+        source: 'built in',
+        sawUnlabelled: [],
+      };
+    case 'baseline': {
+      const { id, method, fingerprint, sampleRate, source } = statisticsBaseline(
+        ref.id as (typeof baselineIds)[number],
+      );
+      return { ref, id, method, fingerprint, sampleRate, source, sawUnlabelled: [] };
+    }
+    case 'directory': {
+      const config = await readModelConfig(ref.dir);
+      return {
+        ref,
+        id: ref.id,
+        method: config.method,
+        fingerprint: await fingerprintFile(ref.dir),
+        sampleRate: Number(config.input['sampleRate'] ?? 16000),
+        source: ref.source,
+        sawUnlabelled: config.training.sawUnlabelled,
+      };
+    }
+    case 'random': {
+      const { randomFingerprint, randomModel } = await import('./random-model.ts');
+      const method = await load(methods, ref.method, 'method');
+      const described = randomModel(method, ref);
+      return {
+        ref,
+        id: ref.id,
+        method: method.id,
+        fingerprint: randomFingerprint(described),
+        sampleRate: Number(described.input['sampleRate'] ?? 16000),
+        source: `random:${ref.method}@${ref.preset} seed ${ref.seed}`,
+        sawUnlabelled: [],
+      };
+    }
+  }
+}

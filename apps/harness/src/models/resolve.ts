@@ -1,0 +1,78 @@
+/** From what the user writes as MODEL to an Embedder. Workers resolve the same reference again in their own process. */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { ConfigError, unknownName, type Embedder } from '@unlabel/core';
+import { methods } from '../registry.ts';
+import { baselineIds, statisticsBaseline } from './baselines.ts';
+import { isModelDir } from './model-files.ts';
+
+/** A model by where it is found; plain data, so that it can be sent to a worker. */
+export type ModelRef =
+  | { readonly kind: 'baseline'; readonly id: string }
+  | { readonly kind: 'chance'; readonly id: string }
+  | { readonly kind: 'directory'; readonly id: string; readonly dir: string; readonly source: string }
+  | {
+      readonly kind: 'random';
+      readonly id: string;
+      readonly method: string;
+      readonly preset: string;
+      readonly seed: number;
+    };
+
+export const modelForms = [
+  'a run directory of `unlabel pretrain` (its trained network), or RUN@init (its random initialisation)',
+  'a model folder with model.safetensors and config.json',
+  'random:METHOD[@PRESET] (a fresh network, --seed)',
+  ...baselineIds.map((id) => `${id} (mean and standard deviation over time)`),
+  'chance (the training labels’ frequencies)',
+];
+
+/** Parse a MODEL argument; `seed` matters to `random:` only. */
+export function parseModel(text: string, seed: number): ModelRef {
+  if (text === 'chance') return { kind: 'chance', id: 'chance' };
+  if ((baselineIds as readonly string[]).includes(text)) return { kind: 'baseline', id: text };
+  const random = /^random:([^@]+)(?:@(.+))?$/.exec(text);
+  if (random) {
+    const [method, preset] = [random[1]!, random[2] ?? 'paper'];
+    if (!Object.hasOwn(methods, method)) throw new ConfigError(unknownName('method', method, Object.keys(methods)));
+    return { kind: 'random', id: `${method}-random`, method, preset, seed };
+  }
+  const isInit = text.endsWith('@init');
+  const base = resolve(isInit ? text.slice(0, -5) : text);
+  const dir = isModelDir(base) ? base : join(base, isInit ? 'model-init' : 'model');
+  if (isModelDir(dir)) return { kind: 'directory', id: idOf(base, isInit), dir, source: text };
+  if (existsSync(base)) {
+    throw new ConfigError(
+      `${text}: the folder holds no ${isInit ? 'model-init/' : 'model/'} with model.safetensors and config.json. ` +
+        'If it is a run that was stopped, finish it first with the command in its config.json.',
+    );
+  }
+  const known = ['chance', ...baselineIds, ...Object.keys(methods).map((id) => `random:${id}`)];
+  throw new ConfigError(
+    `${unknownName('model', text, known)}\nA MODEL is one of:\n${modelForms.map((form) => `  - ${form}`).join('\n')}`,
+  );
+}
+
+const idOf = (base: string, isInit: boolean): string => `${base.split(/[\\/]/).at(-1)}${isInit ? '-init' : ''}`;
+
+/** Build the Embedder. Networks need the engine running; `chance` has no embeddings. */
+export async function openModel(ref: ModelRef): Promise<Embedder> {
+  switch (ref.kind) {
+    case 'baseline':
+      return statisticsBaseline(ref.id as (typeof baselineIds)[number]);
+    case 'chance':
+      throw new ConfigError('chance has no embeddings.');
+    case 'directory': {
+      const [{ loadModelDir }, { networkEmbedder }] = await Promise.all([
+        import('./model-dir.ts'),
+        import('./network-embedder.ts'),
+      ]);
+      const loaded = await loadModelDir(ref.dir);
+      return networkEmbedder({ ...loaded, id: ref.id, source: ref.source });
+    }
+    case 'random': {
+      const { randomEmbedder } = await import('./random-model.ts');
+      return randomEmbedder(ref);
+    }
+  }
+}

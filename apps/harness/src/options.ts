@@ -1,0 +1,84 @@
+/** Options that several commands share. Each can be set by an environment variable `UNLABEL_<NAME>` too. */
+import { availableParallelism } from 'node:os';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { EngineOptions } from '@unlabel/engine';
+
+export interface CommonOptions {
+  readonly display?: string;
+}
+
+export interface EngineCliOptions {
+  readonly engine: string;
+  readonly threads?: number;
+  readonly precision?: 'float32' | 'bf16';
+  readonly deterministic?: boolean;
+}
+
+export function withDisplay(command: Command): Command {
+  return command.addOption(
+    new Option('--display <look>', 'progress as').choices(['live', 'plain', 'json', 'none']).env('UNLABEL_DISPLAY'),
+  );
+}
+
+export function withEngine(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--engine <name>', 'compute on')
+        .choices(['auto', 'tensorflow', 'wasm', 'cpu'])
+        .default('auto')
+        .env('UNLABEL_ENGINE'),
+    )
+    .addOption(
+      new Option('--threads <n>', 'compute threads (default: all cores)').argParser(positiveInt).env('UNLABEL_THREADS'),
+    )
+    .addOption(
+      new Option('--precision <type>', 'bf16 lets the native engine use bfloat16 products; changes numbers')
+        .choices(['float32', 'bf16'])
+        .env('UNLABEL_PRECISION'),
+    )
+    .addOption(
+      new Option('--deterministic', 'fixed order of reductions on the native engine').env('UNLABEL_DETERMINISTIC'),
+    );
+}
+
+export function withSeed(command: Command): Command {
+  return command.addOption(
+    new Option('--seed <n>', 'seed of every random draw').argParser(nonNegativeInt).default(0).env('UNLABEL_SEED'),
+  );
+}
+
+export function withWorkers(command: Command): Command {
+  return command.addOption(
+    new Option('--workers <n>', 'worker processes or threads (default: one a core)')
+      .argParser(positiveInt)
+      .env('UNLABEL_WORKERS'),
+  );
+}
+
+export const workersOf = (options: { readonly workers?: number }): number => options.workers ?? availableParallelism();
+
+export function engineOptionsOf(options: EngineCliOptions): EngineOptions {
+  return {
+    engine: options.engine as NonNullable<EngineOptions['engine']>,
+    ...(options.threads !== undefined && { threads: options.threads }),
+    ...(options.precision !== undefined && { precision: options.precision }),
+    ...(options.deterministic !== undefined && { deterministic: options.deterministic }),
+  };
+}
+
+export function positiveInt(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('expected a whole number ≥ 1.');
+  return value;
+}
+
+export function nonNegativeInt(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('expected a whole number ≥ 0.');
+  return value;
+}
+
+export const collect = (value: string, held: readonly string[] = []): string[] => [...held, value];
+
+export const examples = (lines: readonly string[]): string =>
+  `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;

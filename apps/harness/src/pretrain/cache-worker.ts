@@ -1,0 +1,50 @@
+/** A worker thread that fills chunks of the spectrogram cache. */
+import { parentPort } from 'node:worker_threads';
+import { loadAudio } from '@unlabel/audio';
+import type { InputSpec } from '@unlabel/core';
+import { writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
+import type { Item } from './items.ts';
+import { cropSamples, frontEndOf, padCentered, rateOf } from './source.ts';
+import type { ChunkIndex } from './spectrogram-cache.ts';
+
+export interface ChunkJob {
+  readonly file: string;
+  readonly index: string;
+  readonly items: readonly Item[];
+  readonly input: InputSpec;
+}
+
+parentPort!.on('message', (job: ChunkJob) => {
+  fill(job).then(
+    () => parentPort!.postMessage({}),
+    (error: unknown) => parentPort!.postMessage({ error: error instanceof Error ? error.message : String(error) }),
+  );
+});
+
+async function fill({ file, index, items, input }: ChunkJob): Promise<void> {
+  const frontEnd = frontEndOf(input)!;
+  const wanted = cropSamples(input) ?? 1;
+  const parts: Float32Array[] = [];
+  const entries: { frames: number; offset: number }[] = [];
+  let [offset, sum, squares, count] = [0, 0, 0, 0];
+  for (const item of items) {
+    const { audio } = await loadAudio(item.path, { sampleRate: rateOf(input) });
+    const { data, shape } = frontEnd.apply(padCentered(audio, wanted));
+    const [bands, frames] = [shape[0]!, shape[1]!];
+    const rows = new Float32Array(data.length);
+    for (let f = 0; f < bands; f++) for (let t = 0; t < frames; t++) rows[t * bands + f] = data[f * frames + t]!;
+    for (const value of rows) {
+      sum += value;
+      squares += value * value;
+    }
+    count += rows.length;
+    parts.push(rows);
+    entries.push({ frames, offset });
+    offset += rows.byteLength;
+  }
+  await writeFileAtomic(
+    file,
+    parts.map((rows) => new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength)),
+  );
+  await writeJsonAtomic(index, { entries, sum, squares, count } satisfies ChunkIndex);
+}

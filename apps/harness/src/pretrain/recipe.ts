@@ -1,0 +1,49 @@
+/** A method's config and recipe resolved: defaults ← preset ← overrides, checked. No engine here. */
+import { z } from 'zod';
+import { ConfigError, mergeConfig, parseConfig, unknownName, type Method, type Recipe } from '@unlabel/core';
+
+const recipeSchema = z.strictObject({
+  optimizer: z.enum(['sgd', 'lars', 'adamw']),
+  lr: z.number().positive(),
+  momentum: z.number().min(0).max(1).optional(),
+  weightDecay: z.number().min(0).optional(),
+  options: z.record(z.string(), z.union([z.number(), z.boolean()])).optional(),
+  schedule: z.enum(['constant', 'cosine']),
+  warmupEpochs: z.number().min(0).optional(),
+  batchSize: z.int().min(2),
+  epochs: z.number().positive(),
+  steps: z.int().positive().optional(),
+  clipNorm: z.number().positive().optional(),
+});
+
+export interface Resolved {
+  readonly config: Record<string, unknown>;
+  readonly recipe: Recipe;
+}
+
+/** Defaults ← preset ← `--config` file ← `--set`. `recipe.*` keys go to the recipe, the rest to the config. */
+export function resolveMethod(
+  method: Method,
+  presetName: string,
+  overrides: Readonly<Record<string, unknown>>,
+): Resolved {
+  const preset = method.presets[presetName];
+  if (!Object.hasOwn(method.presets, presetName) || !preset) {
+    throw new ConfigError(unknownName(`preset of ${method.id}`, presetName, Object.keys(method.presets)));
+  }
+  const { recipe: recipeOverrides, ...configOverrides } = overrides;
+  if (recipeOverrides !== undefined && (typeof recipeOverrides !== 'object' || recipeOverrides === null)) {
+    throw new ConfigError('--set recipe=…: set one field, for example --set recipe.lr=0.003');
+  }
+  const config = mergeConfig(preset.config, configOverrides);
+  const recipe = mergeConfig({ ...method.recipe }, { ...preset.recipe }, recipeOverrides as Record<string, unknown>);
+  return {
+    config: parseConfig(method.config, config, `${method.id} config`),
+    recipe: parseConfig(recipeSchema, recipe, `${method.id} recipe`) as Recipe,
+  };
+}
+
+/** Optimiser steps of a recipe over `items` inputs: epochs are passes over all of them. */
+export function stepsOf(recipe: Recipe, items: number): number {
+  return recipe.steps ?? Math.max(1, Math.round((recipe.epochs * items) / recipe.batchSize));
+}

@@ -1,0 +1,107 @@
+/**
+ * From a position of training to the input a method's views get: decode, resample, crop, front-end, normalise. Runs in worker
+ * threads. With `crop: 'spectrogram'` the front-end's output of every item is read from the cache instead.
+ */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { createFrontEnd, frontEndSchema, loadAudio, type FrontEnd } from '@unlabel/audio';
+import { ConfigError, parseConfig, type InputSpec, type NdArray, type Rng, type Sample } from '@unlabel/core';
+import type { Item } from './items.ts';
+
+/** Where an item's front-end output lies in the cache: frames are contiguous, `bands` values each. */
+export interface CacheEntry {
+  readonly file: string;
+  readonly offset: number;
+  readonly frames: number;
+}
+
+export interface Normalization {
+  readonly mean: number;
+  readonly std: number;
+}
+
+export interface SourceOptions {
+  readonly items: readonly Item[];
+  readonly input: InputSpec;
+  readonly normalization: Normalization | undefined;
+  /** One entry an item when the input is cropped after the front-end. */
+  readonly cache?: readonly CacheEntry[];
+}
+
+export interface Source {
+  /** The input of one item under `rng`'s crop. */
+  sample(item: number, rng: Rng): Promise<Sample>;
+  close(): void;
+}
+
+export function frontEndOf(input: InputSpec): FrontEnd | undefined {
+  return input.frontEnd ? createFrontEnd(parseConfig(frontEndSchema, input.frontEnd, 'input.frontEnd')) : undefined;
+}
+
+/** Samples of one crop at the input's rate. */
+export function cropSamples(input: InputSpec): number | undefined {
+  if (input.seconds === undefined) return undefined;
+  return Math.round(input.seconds * rateOf(input));
+}
+
+export function rateOf(input: InputSpec): number {
+  if (input.sampleRate === undefined) throw new ConfigError('input.sampleRate: audio methods must state it in Hz.');
+  return input.sampleRate;
+}
+
+/** Zeros on both sides up to `length`, the odd one to the right (delores.md §2). Longer audio is returned as it is. */
+export function padCentered(audio: Float32Array, length: number): Float32Array {
+  if (audio.length >= length) return audio;
+  const padded = new Float32Array(length);
+  padded.set(audio, Math.floor((length - audio.length) / 2));
+  return padded;
+}
+
+export function createSource({ items, input, normalization, cache }: SourceOptions): Source {
+  const frontEnd = frontEndOf(input);
+  const wanted = cropSamples(input);
+  const rate = rateOf(input);
+  const files = new Map<string, number>();
+
+  const fromWaveform = async (item: number, rng: Rng): Promise<NdArray> => {
+    const { audio } = await loadAudio(items[item]!.path, { sampleRate: rate });
+    if (wanted === undefined) return arrayOf(audio, frontEnd);
+    const start = audio.length > wanted ? rng.int(audio.length - wanted + 1) : 0;
+    return arrayOf(padCentered(audio.subarray(start, start + wanted), wanted), frontEnd);
+  };
+
+  const fromCache = (entry: CacheEntry, rng: Rng): NdArray => {
+    const bands = frontEnd!.bands;
+    const frames = wanted === undefined ? entry.frames : Math.min(entry.frames, frontEnd!.framesOf(wanted));
+    const start = rng.int(entry.frames - frames + 1);
+    let file = files.get(entry.file);
+    if (file === undefined) files.set(entry.file, (file = openSync(entry.file, 'r')));
+    const rows = new Float32Array(frames * bands);
+    const bytes = readSync(file, rows, 0, rows.byteLength, entry.offset + start * bands * 4);
+    if (bytes !== rows.byteLength)
+      throw new ConfigError(`${entry.file}: cache is shorter than its index; delete it and run again.`);
+    const data = new Float32Array(bands * frames);
+    for (let t = 0; t < frames; t++) for (let f = 0; f < bands; f++) data[f * frames + t] = rows[t * bands + f]!;
+    return { data, shape: [bands, frames] };
+  };
+
+  return {
+    async sample(item, rng) {
+      const entry = cache?.[item];
+      const array = entry ? fromCache(entry, rng) : await fromWaveform(item, rng);
+      if (normalization) normalize(array.data, normalization);
+      return frontEnd ? { logMel: array } : { audio: array };
+    },
+    close() {
+      for (const file of files.values()) closeSync(file);
+      files.clear();
+    },
+  };
+}
+
+function arrayOf(audio: Float32Array, frontEnd: FrontEnd | undefined): NdArray {
+  return frontEnd ? frontEnd.apply(audio) : { data: audio, shape: [1, audio.length] };
+}
+
+function normalize(data: Float32Array, { mean, std }: Normalization): void {
+  for (let i = 0; i < data.length; i++) data[i] = (data[i]! - mean) / std;
+}

@@ -1,0 +1,79 @@
+/** What `npm start` runs: data → pre-training → evaluation → board. Each part resumes, so the same command goes on. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { buildLeaderboard } from '@unlabel/leaderboard';
+import type { QuickstartOptions } from '../commands/quickstart.ts';
+import { createDisplay } from '../display/display.ts';
+import { evaluate } from '../evaluate/evaluate.ts';
+import { openTasks } from '../evaluate/run.ts';
+import { parseModel } from '../models/resolve.ts';
+import { engineOptionsOf, workersOf } from '../options.ts';
+import { pretrain } from '../pretrain/run.ts';
+import { lockDir } from '../run-dir.ts';
+import { writeTaskProjection } from './task-projection.ts';
+import { buildData } from './build-data.ts';
+
+const method = 'delores-s';
+const dataDir = 'out/data';
+
+export async function quickstart(options: QuickstartOptions): Promise<void> {
+  const display = createDisplay(options.display);
+  const start = performance.now();
+  const workers = workersOf(options);
+  const engine = engineOptionsOf(options);
+  const unlock = await lockDir(options.out);
+  try {
+    await buildData({ suite: 'quickstart', out: dataDir, workers, display });
+    const run = join(options.out, method);
+    const trained = await pretrain({
+      method,
+      preset: 'quickstart',
+      overrides: {},
+      data: [join(dataDir, 'pretrain', 'disjoint.jsonl')],
+      seed: options.seed,
+      out: run,
+      engine,
+      workers,
+      checkpointSeconds: 20,
+      display,
+    });
+    const tasks = await openTasks(dataDir, undefined, workers, display);
+    const models = [run, `${run}@init`, 'logmel-stats', 'mfcc-stats', 'chance'].map((text) =>
+      parseModel(text, options.seed),
+    );
+    await evaluate({
+      models,
+      tasks,
+      out: options.out,
+      protocol: 'linear/v1',
+      seed: options.seed,
+      rerun: 'missing',
+      workers,
+      engine: { ...engine, threads: 1 },
+      display,
+    });
+    await writeTaskProjection({ out: options.out, run, tasks });
+    const { table, warnings } = await buildLeaderboard({
+      dirs: [options.out],
+      out: options.out,
+      title: 'DeLoRes-S pre-trained here, beside its baselines',
+    });
+    for (const warning of warnings) display.warn(warning);
+    display.close();
+    const minutes = ((performance.now() - start) / 60000).toFixed(1);
+    process.stdout.write(
+      `\n${table}\n\n` +
+        `Pre-trained ${trained.steps} steps in ${trained.seconds.toFixed(0)} s on ${trained.engine.engine} ` +
+        `(${(100 * trained.waitingShare).toFixed(1)} % waiting for data); everything in ${minutes} min.\n` +
+        `The board, sortable:  ${pathToFileURL(join(options.out, 'leaderboard.html')).href}\n` +
+        `For programs:         ${options.out}/leaderboard.csv, leaderboard.json\n` +
+        `The run:              ${run} (loss.svg, model/, log.jsonl)\n` +
+        `Next:                 npx unlabel embed ${run} YOUR.wav -o embeddings.npy   ·   npx unlabel --help\n`,
+    );
+    if (!existsSync(join(options.out, 'leaderboard.html'))) process.exitCode = 1;
+  } finally {
+    await unlock();
+    display.close();
+  }
+}

@@ -1,0 +1,9 @@
+/** The one table of methods. Sorted; imported when asked for, so that start-up stays fast. */
+import type { Method, Registry } from '@unlabel/core';
+
+export const methods: Registry<Method> = {
+  // methods:begin
+  'delores-m': () => import('@unlabel/delores').then((m) => m.deloresM),
+  'delores-s': () => import('@unlabel/delores').then((m) => m.deloresS),
+  // methods:end
+};
