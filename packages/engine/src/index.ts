@@ -15,4 +15,5 @@ export { optimizerFor } from './optim/recipe.ts';
 export { sgd, type SgdOptions } from './optim/sgd.ts';
 export * from './params.ts';
 export * from './schedule.ts';
+export * from './shapes.ts';
 export * from './testing.ts';
