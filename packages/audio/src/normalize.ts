@@ -54,8 +54,8 @@ export interface RunningNormOptions {
   /** Default 10. */
   readonly maxUpdateEpochs?: number;
   /**
-   * Replicate BYOL-A's counter, which lags by one: the second sample then replaces the first (1, 5, 3 → 1, 5, 4).
-   * Default false: the mean of all samples seen.
+   * Replicate the counter that lags by one in LAPE's copy of the code (DeLoRes): the second sample replaces the first
+   * (1, 5, 3 → 1, 5, 4). Default false, as in BYOL-A's own: the mean of all samples seen.
    */
   readonly laggingCount?: boolean;
 }
