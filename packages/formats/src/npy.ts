@@ -66,8 +66,19 @@ export function decodeNpy(bytes: Uint8Array, name = 'npy'): NdArray<TypedArray> 
       `${name}: shape [${header.shape.join(', ')}] of ${header.descr} takes ${size * elementBytes[type]} bytes, the file has ${data.length}`,
     );
   }
-  const elements = elementsFromBytes(type, data, name);
-  return { data: header.isFortran ? fromFortran(elements, header.shape) : elements, shape: header.shape };
+  return decodeNpyElements(type, data, header.shape, header.isFortran, name);
+}
+
+/** Elements in numpy's order → a row-major array. `bytes` holds exactly the elements of `shape`. */
+export function decodeNpyElements(
+  type: ElementType,
+  bytes: Uint8Array,
+  shape: readonly number[],
+  isFortran: boolean,
+  where: string,
+): NdArray<TypedArray> {
+  const elements = elementsFromBytes(type, bytes, where);
+  return { data: isFortran ? fromFortran(elements, shape) : elements, shape };
 }
 
 function latin1Long(bytes: Uint8Array): string {

@@ -4,6 +4,7 @@
  */
 import { DataError } from '@unlabel/core';
 import { latin1, printable, readUint64, viewOf } from './bytes.ts';
+import { scanBytes, type Scan } from './scan.ts';
 
 export type WavEncoding = 'pcm8' | 'pcm16' | 'pcm24' | 'pcm32' | 'float32' | 'float64' | 'alaw' | 'ulaw';
 
@@ -30,17 +31,11 @@ const unknownSizes: readonly number[] = [0xffffffff, 0x7fffffff, 0x7ffff000];
 /** Sub-format identifiers are a format tag followed by one of two tails (Microsoft's, and the ambisonic B-format's). */
 const guidTails = ['000000001000800000aa00389b71', '00002107d3118644c8c1ca000000'];
 
-/** A part of the file that the scan needs next. */
-export interface ReadRequest {
-  readonly offset: number;
-  readonly length: number;
-}
-
 /**
  * Walks the chunks of a file of `size` bytes up to its samples. Yields what it has to read, always within the file.
  * @throws DataError saying what is wrong with the header of `name`
  */
-export function* scanWavHeader(size: number, name: string): Generator<ReadRequest, WavInfo, Uint8Array> {
+export function* scanWavHeader(size: number, name: string): Scan<WavInfo> {
   const fault = (what: string): DataError => new DataError(`${name}: ${what}`);
   if (size < 12) throw fault(`expected a WAV file, found ${size} bytes`);
   const head = yield { offset: 0, length: 12 };
@@ -166,11 +161,5 @@ function encodingOf(tag: number, bits: number): WavEncoding | undefined {
  * truncated (unless its size is marked unknown, as streaming writers do; then `frames` is what is there)
  */
 export function parseWavHeader(bytes: Uint8Array, name = 'wav'): WavInfo {
-  const scan = scanWavHeader(bytes.length, name);
-  let step = scan.next();
-  while (!step.done) {
-    const { offset, length } = step.value;
-    step = scan.next(bytes.subarray(offset, offset + length));
-  }
-  return step.value;
+  return scanBytes(scanWavHeader(bytes.length, name), bytes);
 }

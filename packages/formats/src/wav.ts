@@ -1,6 +1,7 @@
 /** WAV files: whole buffers, writing, and streaming reads of a segment. */
 import { DataError } from '@unlabel/core';
 import { openForReading, readExactly } from './files.ts';
+import { scanFile } from './scan.ts';
 import { parseWavHeader, scanWavHeader, type WavInfo } from './wav-header.ts';
 import { decodeFrames, encodeFrames } from './wav-samples.ts';
 
@@ -104,16 +105,7 @@ export async function openWav(path: string): Promise<WavReader> {
   const { handle, size } = await openForReading(path);
   try {
     const head = await readExactly(handle, 0, Math.min(size, 4096), path); // mostly holds all that the scan asks for
-    const scan = scanWavHeader(size, path);
-    let step = scan.next();
-    while (!step.done) {
-      const { offset, length } = step.value;
-      const isInHead = offset + length <= head.length;
-      step = scan.next(
-        isInHead ? head.subarray(offset, offset + length) : await readExactly(handle, offset, length, path),
-      );
-    }
-    const info = step.value;
+    const info = await scanFile(scanWavHeader(size, path), handle, path, head);
     return {
       info,
       async read(startFrame, frames) {
