@@ -4,8 +4,9 @@ import { DataError, messageOf } from '@unlabel/core';
 import { decodeAiff } from './aiff.ts';
 import { latin1, printable } from './bytes.ts';
 import { openForReading, readExactly } from './files.ts';
-import { mpegInfo } from './mpeg.ts';
-import { decodeFlac, decodeMp3, decodeOggVorbis, isFlac } from './wasm-decoders.ts';
+import { decodeFlac } from './flac.ts';
+import { id3v2Bytes, mpegInfo } from './mpeg.ts';
+import { decodeMp3, decodeOggVorbis } from './wasm-decoders.ts';
 import { checkRange, decodeWav, openWav, type DecodedAudio } from './wav.ts';
 
 /**
@@ -19,7 +20,8 @@ export async function decodeAudio(bytes: Uint8Array, name: string): Promise<Deco
   if (isWav(magic)) return decodeWav(bytes, name);
   if (magic === 'OggS') return decodeOggVorbis(bytes, name);
   if (magic === 'FORM') return decodeAiff(bytes, name);
-  if (isFlac(bytes)) return decodeFlac(bytes, name);
+  const start = id3v2Bytes(bytes); // a tag that is meant for MP3, and found before FLAC too
+  if (bytes.length >= start + 4 && latin1(bytes, start, start + 4) === 'fLaC') return decodeFlac(bytes, name, start);
   if (mpegInfo(bytes)) return decodeMp3(bytes, name);
   throw new DataError(
     `${name}: expected WAV, FLAC, MP3, Ogg Vorbis or AIFF, found a file that starts with ${printable(magic)}. Convert it to one of these`,
