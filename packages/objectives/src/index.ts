@@ -1,1 +1,3 @@
-export {};
+export * from './barlow-twins.ts';
+export { goldens as objectiveGoldens } from './goldens.ts';
+export * from './info-nce.ts';
