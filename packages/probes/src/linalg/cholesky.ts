@@ -1,7 +1,8 @@
 /** Blocked Cholesky factorisation and triangular solves over the SIMD kernel. Matrices are s × s rows, s a multiple of 4. */
 import type { Workspace } from './kernel.ts';
 
-const BLOCK = 32;
+/** Rows a block: above the kernel's four, small enough that the scalar corners stay cheap. */
+const BLOCK = 16;
 
 /**
  * Factors the symmetric positive definite matrix whose lower triangle is in `matrix` [s, s] as L·Lᵀ, in place: L below and on

@@ -26,7 +26,7 @@ export interface Point {
   readonly converged: boolean;
 }
 
-const MEMORY = 10;
+const MEMORY = 6;
 
 interface Pair {
   readonly s: Float64Array;
