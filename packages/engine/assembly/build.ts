@@ -1,0 +1,74 @@
+/**
+ * Compile the embedded engine's kernels and write them as base64 into `src/wasm/binaries.ts`:
+ *
+ *     npm run build:wasm -w @unlabel/engine
+ *
+ * The output depends on the sources and the compiler's version alone; a test rebuilds and compares.
+ */
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import asc from 'assemblyscript/asc';
+import { microKernels, type Variant } from './micro-kernels.ts';
+
+export const variants: Readonly<Record<string, Variant>> = {
+  /** 256-bit tiles. */
+  wide: { isRelaxed: true, columns: 16 },
+  /** 128-bit tiles, the same numbers. */
+  narrow: { isRelaxed: true, columns: 8 },
+  /** Without relaxed SIMD: products are rounded before they are added. */
+  plain: { isRelaxed: false, columns: 8 },
+};
+
+const folder = fileURLToPath(new URL('.', import.meta.url));
+
+async function compile(variant: Variant): Promise<Uint8Array> {
+  let binary: Uint8Array | undefined;
+  const { error, stderr } = await asc.main(
+    [
+      'index.ts',
+      '--outFile=kernels.wasm',
+      '-O3',
+      '--noAssert',
+      '--disableWarning=201', // offsets wrap at 2³² as they should
+      '--runtime=stub',
+      '--importMemory',
+      '--noExportMemory',
+      '--sharedMemory',
+      '--initialMemory=1',
+      '--maximumMemory=65536',
+      `--enable=simd,threads${variant.isRelaxed ? ',relaxed-simd' : ''}`,
+    ],
+    {
+      readFile: (name) => {
+        if (name === 'micro.ts') return microKernels(variant);
+        try {
+          return readFileSync(`${folder}${name}`, 'utf8');
+        } catch {
+          return null; // the compiler tries several names for an import
+        }
+      },
+      writeFile: (_, contents) => {
+        if (typeof contents !== 'string') binary = contents;
+      },
+    },
+  );
+  if (error || !binary) throw new Error(`AssemblyScript: ${error?.message ?? 'no output'}\n${stderr.toString()}`);
+  return binary;
+}
+
+/** The text of `src/wasm/binaries.ts`. */
+export async function binariesModule(): Promise<string> {
+  const lines = ['/** Written by `assembly/build.ts` from `assembly/`: kernels as WebAssembly, base64. */', ''];
+  for (const [name, variant] of Object.entries(variants)) {
+    const base64 = Buffer.from(await compile(variant)).toString('base64');
+    const rows = base64.match(/.{1,112}/g)!.map((row) => `  '${row}'`);
+    lines.push(`export const ${name} =`, `${rows.join(' +\n')};`, '');
+  }
+  return lines.join('\n');
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const file = fileURLToPath(new URL('../src/wasm/binaries.ts', import.meta.url));
+  writeFileSync(`${file}.tmp`, await binariesModule());
+  renameSync(`${file}.tmp`, file);
+}
