@@ -1,3 +1,5 @@
+export * from './bootstrap.ts';
+export * from './chance.ts';
 export * from './embeddings.ts';
 export * from './goldens.ts';
 export * from './linear/linear.ts';
@@ -5,3 +7,6 @@ export type { PredictionType } from './linear/loss.ts';
 export * from './metrics/metric.ts';
 export * from './metrics/table.ts';
 export * from './normal.ts';
+export * from './paired.ts';
+export * from './protocol.ts';
+export * from './protocol-types.ts';

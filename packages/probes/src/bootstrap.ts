@@ -1,0 +1,116 @@
+/**
+ * Percentile bootstrap over test clips. Clips are resampled inside their fold, and a resample's value is the mean over folds,
+ * as the score itself is. Scorers are prepared once, so that a resample costs O(n·C).
+ */
+import { createRng, type MetricValue, type Prediction, type Rng } from '@unlabel/core';
+import { metricOf } from './metrics/table.ts';
+import type { Scorer } from './metrics/metric.ts';
+
+export interface Interval {
+  readonly low: number | null;
+  readonly high: number | null;
+}
+
+/** What is needed to score predictions again. */
+export interface ScoredTask {
+  /** Names the stream of resamples: the same task and seed draw the same clips whatever the model. */
+  readonly task: string;
+  readonly predictions: readonly Prediction[];
+  readonly classes: number;
+  readonly vocabulary?: readonly string[] | undefined;
+}
+
+export interface BootstrapOptions {
+  readonly seed: number;
+  /** Default 1,000. */
+  readonly resamples?: number;
+}
+
+export const DEFAULT_RESAMPLES = 1000;
+
+/** One scorer a fold, and the clips of each. */
+export interface FoldScorers {
+  readonly scorers: readonly Scorer[];
+  readonly sizes: readonly number[];
+}
+
+/** Prepares one metric on each fold of a task's predictions, in the order of the fold numbers. */
+export function foldScorers({ predictions, classes, vocabulary }: ScoredTask, metric: string): FoldScorers {
+  const folds = new Map<number, Prediction[]>();
+  for (const prediction of predictions) {
+    const clips = folds.get(prediction.fold);
+    if (clips) clips.push(prediction);
+    else folds.set(prediction.fold, [prediction]);
+  }
+  const ordered = [...folds].sort(([a], [b]) => a - b).map(([, clips]) => clips);
+  const scorers = ordered.map((clips) => {
+    const scores = new Float64Array(clips.length * classes);
+    for (const [i, clip] of clips.entries()) scores.set(clip.scores, i * classes);
+    return metricOf(metric).prepare({ scores, labels: clips.map(({ labels }) => labels), classes, vocabulary });
+  });
+  return { scorers, sizes: ordered.map((clips) => clips.length) };
+}
+
+/** The stream of resamples of a task. */
+export const resampleRng = (seed: number, task: string): Rng => createRng(seed).fork('bootstrap').fork(task);
+
+/** Draws n clips with replacement: how often each came. */
+export function drawCounts(rng: Rng, counts: Int32Array): void {
+  counts.fill(0);
+  for (let i = 0; i < counts.length; i++) counts[Math.floor(rng.uniform() * counts.length)]!++;
+}
+
+export const meanOfFolds = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Values of several metrics under the same resamples: rows of `resamples` values, one a metric. */
+export function bootstrapValues(metrics: readonly FoldScorers[], rng: Rng, resamples: number): Float64Array[] {
+  const sizes = metrics[0]?.sizes ?? [];
+  const counts = sizes.map((size) => new Int32Array(size));
+  const values = metrics.map(() => new Float64Array(resamples));
+  for (let r = 0; r < resamples; r++) {
+    for (const fold of counts) drawCounts(rng, fold);
+    for (const [m, { scorers }] of metrics.entries()) {
+      values[m]![r] = meanOfFolds(scorers.map((scorer, f) => scorer(counts[f])));
+    }
+  }
+  return values;
+}
+
+/**
+ * The central 95 % of a distribution (linear interpolation between order statistics). Undefined resamples are left out; null
+ * when more than one in ten is undefined or the bound is infinite.
+ */
+export function percentileInterval(values: Float64Array): Interval {
+  const sorted = values.filter((value) => !Number.isNaN(value)).sort();
+  if (sorted.length === 0 || sorted.length < 0.9 * values.length) return { low: null, high: null };
+  return { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
+}
+
+function quantile(sorted: Float64Array, share: number): number | null {
+  const at = share * (sorted.length - 1);
+  const below = sorted[Math.floor(at)]!;
+  const above = sorted[Math.ceil(at)]!;
+  const value = below === above ? below : below + (at - Math.floor(at)) * (above - below);
+  return Number.isFinite(value) ? value : null;
+}
+
+/** Each metric as the mean over folds with its 95 % interval, keyed in the order asked for. */
+export function metricValues(
+  task: ScoredTask,
+  names: readonly string[],
+  { seed, resamples = DEFAULT_RESAMPLES }: BootstrapOptions,
+): Record<string, MetricValue> {
+  const prepared = names.map((name) => foldScorers(task, name));
+  const distributions = bootstrapValues(prepared, resampleRng(seed, task.task), resamples);
+  const entries = names.map((name, m): [string, MetricValue] => {
+    const value = meanOfFolds(prepared[m]!.scorers.map((scorer) => scorer()));
+    const { higherIsBetter } = metricOf(name);
+    if (Number.isFinite(value)) return [name, { value, ...percentileInterval(distributions[m]!), higherIsBetter }];
+    const note = Number.isNaN(value)
+      ? `${name} is undefined: a class has test clips of one kind only in some fold`
+      : `${name} is ${value}: a class is separated without error in some fold`;
+    return [name, { value: null, low: null, high: null, higherIsBetter, note }];
+  });
+  return Object.fromEntries(entries);
+}
