@@ -1,0 +1,91 @@
+/** One side of a comparison, as the process that serves its repetitions, or as a command whose whole run is measured. */
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+
+export interface Contender {
+  /** `ours (tensorflow)`, `PyTorch`. */
+  readonly label: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Measured from start to end, once a repetition; otherwise it serves repetitions on request. */
+  readonly isCommand?: boolean;
+}
+
+export interface Running {
+  readonly label: string;
+  /** What the process says of itself: versions, engine, threads. */
+  readonly info: Readonly<Record<string, unknown>>;
+  /** Seconds of one repetition. */
+  run(work: string): Promise<number>;
+  close(): void;
+}
+
+/** @throws Error with the end of what the process printed when it ends before it is ready. */
+export async function start(contender: Contender): Promise<Running> {
+  const { label, command, args, env = {} } = contender;
+  if (contender.isCommand) {
+    return {
+      label,
+      info: { command: [command, ...args].join(' ') },
+      run: () => runCommand(contender),
+      close: () => {},
+    };
+  }
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  const next = lineReader(child, label);
+  const info = JSON.parse(await next()) as Readonly<Record<string, unknown>>;
+  return {
+    label,
+    info,
+    async run(work) {
+      child.stdin.write(`${work}\n`);
+      const line = await next();
+      const seconds = Number(line);
+      if (!(seconds > 0))
+        throw new Error(`${label}: expected the seconds of one repetition, found ${JSON.stringify(line)}`);
+      return seconds;
+    },
+    close: () => child.kill(),
+  };
+}
+
+/** The process's lines one at a time; a process that ends while one is awaited rejects with what it wrote to stderr. */
+function lineReader(child: ChildProcessByStdio<Writable, Readable, Readable>, label: string): () => Promise<string> {
+  const lines: string[] = [];
+  let waiting: { resolve: (line: string) => void; reject: (error: Error) => void } | undefined;
+  let stderr = '';
+  let ended: Error | undefined;
+  const end = (reason: string): void => {
+    ended ??= new Error(`${label}: ${reason}\n${stderr.trimEnd().split('\n').slice(-15).join('\n')}`);
+    waiting?.reject(ended);
+    waiting = undefined;
+  };
+  child.stderr.on('data', (bytes: Buffer) => (stderr += bytes.toString()));
+  child.on('error', (error) => end(error.message));
+  child.on('close', (code) => end(`ended with status ${code}`));
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (waiting) waiting.resolve(line);
+    else lines.push(line);
+    waiting = undefined;
+  });
+  return () => {
+    const line = lines.shift();
+    if (line !== undefined) return Promise.resolve(line);
+    if (ended) return Promise.reject(ended);
+    return new Promise((resolve, reject) => (waiting = { resolve, reject }));
+  };
+}
+
+function runCommand({ label, command, args, env = {} }: Contender): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const started = performance.now();
+    const child = spawn(command, args, { stdio: 'ignore', env: { ...process.env, ...env } });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve((performance.now() - started) / 1000);
+      else reject(new Error(`${label}: ${command} ${args.join(' ')} ended with status ${code}`));
+    });
+  });
+}

@@ -1,0 +1,8 @@
+/** The benchmarks by name. */
+import type { Suite } from '../lib/measure.ts';
+import { deloresEmbed, deloresStep, wasmRatio } from './delores.ts';
+import { frontEnd } from './front-end.ts';
+import { probe } from './probe.ts';
+import { startup } from './startup.ts';
+
+export const suites: readonly Suite[] = [deloresStep, deloresEmbed, frontEnd, probe, startup, wasmRatio];
