@@ -12,7 +12,7 @@ const tasks = ['fluid-family', 'fluid-pitch', 'gm-drums', 'chord-family', 'sonic
 
 let passed = 0;
 let failed = 0;
-/** @param {string} promise @param {() => unknown} holds true, or what was found instead */
+/** @param {string} promise @param {() => boolean | string | undefined} holds true, or what was found instead */
 function check(promise, holds) {
   let found;
   try {
@@ -22,7 +22,7 @@ function check(promise, holds) {
   }
   if (found === true) passed++;
   else failed++;
-  process.stdout.write(found === true ? `ok    ${promise}\n` : `FAIL  ${promise}: ${found || 'not so'}\n`);
+  process.stdout.write(found === true ? `ok    ${promise}\n` : `FAIL  ${promise}: ${String(found)}\n`);
 }
 
 /** RFC 4180, as far as a file without line breaks in fields needs it. */
