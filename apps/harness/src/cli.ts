@@ -16,10 +16,11 @@ import { register as quickstart } from './commands/quickstart.ts';
 import { register as show } from './commands/show.ts';
 import { register as tasks } from './commands/tasks.ts';
 import { reportFailure } from './failure.ts';
+import { version } from './version.ts';
 
 const program = new Command('unlabel')
   .description('Self-supervised learning on audio and images: pre-train, embed, evaluate, compare.')
-  .version('0.1.0')
+  .version(version)
   .showHelpAfterError('(add --help for the options and examples)')
   .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
   .exitOverride()

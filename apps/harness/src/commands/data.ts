@@ -33,9 +33,8 @@ export function register(program: Command): void {
     .description('compare a built suite with the hashes checked in')
     .action(async (dir: string) => {
       const { verifySuite } = await import('@unlabel/data');
-      const { faults } = await verifySuite(dir);
-      for (const fault of faults) process.stdout.write(`${fault}\n`);
-      process.stdout.write(faults.length === 0 ? 'all hashes match\n' : `${faults.length} differences\n`);
-      if (faults.length > 0) process.exitCode = 1;
+      const parts = verifySuite(dir);
+      for (const { id, state } of parts) process.stdout.write(`${state.padEnd(10)} ${id}\n`);
+      if (parts.length === 0 || parts.some(({ state }) => state !== 'ok')) process.exitCode = 1;
     });
 }

@@ -2,7 +2,7 @@
 import { load } from '@unlabel/core';
 import { methods } from '../registry.ts';
 import { baselineIds, statisticsBaseline } from './baselines.ts';
-import { fingerprintFile, readModelConfig } from './model-files.ts';
+import { countValues, fingerprintFile, readModelConfig } from './model-files.ts';
 import type { ModelRef } from './resolve.ts';
 
 export interface ModelDescription {
@@ -13,6 +13,8 @@ export interface ModelDescription {
   /** Hz; 0 when it hears nothing (chance). */
   readonly sampleRate: number;
   readonly source: string;
+  /** Values of the kept network, buffers apart; 0 for statistics. */
+  readonly params: number;
   readonly sawUnlabelled: readonly string[];
 }
 
@@ -26,13 +28,14 @@ export async function describeModel(ref: ModelRef): Promise<ModelDescription> {
         fingerprint: 'chance-v1',
         sampleRate: 0,
         source: 'built in',
+        params: 0,
         sawUnlabelled: [],
       };
     case 'baseline': {
       const { id, method, fingerprint, sampleRate, source } = statisticsBaseline(
         ref.id as (typeof baselineIds)[number],
       );
-      return { ref, id, method, fingerprint, sampleRate, source, sawUnlabelled: [] };
+      return { ref, id, method, fingerprint, sampleRate, source, params: 0, sawUnlabelled: [] };
     }
     case 'directory': {
       const config = await readModelConfig(ref.dir);
@@ -43,11 +46,12 @@ export async function describeModel(ref: ModelRef): Promise<ModelDescription> {
         fingerprint: await fingerprintFile(ref.dir),
         sampleRate: Number(config.input['sampleRate'] ?? 16000),
         source: ref.source,
+        params: await countValues(ref.dir),
         sawUnlabelled: config.training.sawUnlabelled,
       };
     }
     case 'random': {
-      const { randomFingerprint, randomModel } = await import('./random-model.ts');
+      const { randomFingerprint, randomModel, randomParams } = await import('./random-model.ts');
       const method = await load(methods, ref.method, 'method');
       const described = randomModel(method, ref);
       return {
@@ -57,6 +61,7 @@ export async function describeModel(ref: ModelRef): Promise<ModelDescription> {
         fingerprint: randomFingerprint(described),
         sampleRate: Number(described.input['sampleRate'] ?? 16000),
         source: `random:${ref.method}@${ref.preset} seed ${ref.seed}`,
+        params: randomParams(method, ref),
         sawUnlabelled: [],
       };
     }

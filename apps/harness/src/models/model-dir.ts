@@ -1,10 +1,10 @@
 /** Writing and reading the kept network: `model.safetensors` + `config.json` in a folder. */
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CheckpointError, createRng, type Backbone, type ModelConfig } from '@unlabel/core';
+import { CheckpointError, createRng, type Backbone, type ModelConfig, type NdArray } from '@unlabel/core';
 import { backboneFamilies } from '@unlabel/backbones';
 import { assignArrays, toArrays } from '@unlabel/engine';
-import { encodeSafetensors, parseSafetensors, writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
+import { encodeSafetensorsParts, openSafetensors, writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
 import { fingerprintFile, readModelConfig, weightsFile } from './model-files.ts';
 
 /** Written beside and renamed: a model folder is whole or absent. */
@@ -13,7 +13,7 @@ export async function saveModelDir(dir: string, backbone: Backbone, config: Mode
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { recursive: true });
   const arrays = await toArrays(backbone.params);
-  await writeFileAtomic(join(staging, weightsFile), encodeSafetensors(arrays, { format: 'pt' }));
+  await writeFileAtomic(join(staging, weightsFile), encodeSafetensorsParts(arrays, { format: 'pt' }));
   await writeJsonAtomic(join(staging, 'config.json'), config);
   await rm(dir, { recursive: true, force: true });
   await rename(staging, dir);
@@ -36,7 +36,13 @@ export async function loadModelDir(dir: string): Promise<LoadedModel> {
     );
   }
   const backbone = family.build(config.backbone.config, createRng(0));
-  const { tensors } = parseSafetensors(await readFile(join(dir, weightsFile)));
-  assignArrays(backbone.params, tensors, { strict: true });
+  const reader = await openSafetensors(join(dir, weightsFile));
+  try {
+    const arrays: Record<string, NdArray> = {};
+    for (const name of reader.names) arrays[name] = await reader.readFloat32(name);
+    assignArrays(backbone.params, arrays);
+  } finally {
+    await reader.close();
+  }
   return { config, backbone, fingerprint: await fingerprintFile(dir) };
 }

@@ -1,6 +1,14 @@
 /** An Embedder over a backbone and its front-end. */
 import { createFrontEnd, frontEndSchema, type FrontEnd } from '@unlabel/audio';
-import { ConfigError, parseConfig, type Backbone, type Embedder, type ModelConfig, type NdArray } from '@unlabel/core';
+import {
+  ConfigError,
+  parseConfig,
+  type Backbone,
+  type Embedder,
+  type InputSpec,
+  type ModelConfig,
+  type NdArray,
+} from '@unlabel/core';
 import { countParams, tf } from '@unlabel/engine';
 import { rateOf } from '../pretrain/source.ts';
 
@@ -27,7 +35,7 @@ export function networkEmbedder({ id, backbone, config, fingerprint, source }: N
     id,
     method: config.method,
     fingerprint,
-    sampleRate: rateOf(input),
+    sampleRate: rateOf(input as Pick<InputSpec, 'sampleRate'>),
     sceneEmbeddingSize: backbone.width,
     timestampEmbeddingSize: backbone.frameWidth,
     params: countParams(backbone.params),

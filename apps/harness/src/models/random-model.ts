@@ -1,5 +1,6 @@
 /** `random:METHOD`: the method's network as it starts, from a seed. */
 import { canonicalJson, createRng, load, type Embedder, type Method, type ModelConfig } from '@unlabel/core';
+import { countParams, disposeParams, trainableOf } from '@unlabel/engine';
 import { sha256 } from '@unlabel/formats';
 import { resolveMethod } from '../pretrain/recipe.ts';
 import { methods } from '../registry.ts';
@@ -39,4 +40,13 @@ export async function randomEmbedder(ref: RandomRef): Promise<Embedder> {
     fingerprint: randomFingerprint(described),
     source: `random:${ref.method}@${ref.preset} seed ${ref.seed}`,
   });
+}
+
+/** Number of trainable values. */
+export function randomParams(method: Method, ref: RandomRef): number {
+  const { config } = resolveMethod(method, ref.preset, {});
+  const { backbone } = method.build(method.config.parse(config), { rng: createRng(ref.seed).fork('model') });
+  const count = countParams(trainableOf(backbone.params));
+  disposeParams(backbone.params);
+  return count;
 }

@@ -51,7 +51,10 @@ async function filesBelow(folder: string): Promise<Item[]> {
 }
 
 /** Fields of a line of an index that are read; others (licence, source) are for people. */
-const lineSchema = z.looseObject({ file: z.string().min(1), tasks: z.array(z.string()).optional() });
+const lineSchema = z.looseObject({
+  file: z.string().min(1),
+  saw_unlabelled: z.record(z.string(), z.unknown()).optional(),
+});
 
 function readIndex(path: string): Item[] {
   const base = dirname(path);
@@ -62,8 +65,8 @@ function readIndex(path: string): Item[] {
       const parsed = lineSchema.safeParse(jsonOf(line));
       if (!parsed.success)
         throw new DataError(`${path}:${i + 1}: expected a JSON object with a "file", found: ${line.slice(0, 80)}`);
-      const { file, tasks } = parsed.data;
-      return [{ path: resolve(base, file), name: file, ...(tasks && { tasks }) }];
+      const { file, saw_unlabelled: tasks } = parsed.data;
+      return [{ path: resolve(base, file), name: file, ...(tasks && { tasks: Object.keys(tasks) }) }];
     });
 }
 

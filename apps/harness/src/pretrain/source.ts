@@ -24,7 +24,7 @@ export interface SourceOptions {
   readonly input: InputSpec;
   readonly normalization: Normalization | undefined;
   /** One entry an item when the input is cropped after the front-end. */
-  readonly cache?: readonly CacheEntry[];
+  readonly cache?: readonly CacheEntry[] | undefined;
 }
 
 export interface Source {
@@ -43,7 +43,7 @@ export function cropSamples(input: InputSpec): number | undefined {
   return Math.round(input.seconds * rateOf(input));
 }
 
-export function rateOf(input: InputSpec): number {
+export function rateOf(input: Pick<InputSpec, 'sampleRate'>): number {
   if (input.sampleRate === undefined) throw new ConfigError('input.sampleRate: audio methods must state it in Hz.');
   return input.sampleRate;
 }

@@ -1,0 +1,96 @@
+/** Every registered method, whatever it is, meets the contract. A new method gets these tests without writing them. */
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cardSchema, createRng, load } from '@unlabel/core';
+import { leakCheck, testEngine, tf } from '@unlabel/engine';
+import { parseSafetensors } from '@unlabel/formats';
+import { silentDisplay } from './display/display.ts';
+import { openModel, parseModel } from './models/resolve.ts';
+import { resolveMethod } from './pretrain/recipe.ts';
+import { pretrain } from './pretrain/run.ts';
+import { methods } from './registry.ts';
+import { readLog } from './run-dir.ts';
+import { writeSounds } from './testing/sounds.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'methods-'));
+const data = join(folder, 'sounds');
+beforeAll(async () => {
+  await testEngine();
+  await writeSounds(data, { count: 12, seconds: 1.2 });
+});
+afterAll(() => tf.disposeVariables());
+
+function run(method: string, out: string, steps: number, seed = 3): Promise<unknown> {
+  return pretrain({
+    method,
+    preset: 'smoke',
+    overrides: { recipe: { steps } },
+    data: [data],
+    seed,
+    out: join(folder, out),
+    engine: {},
+    workers: 1,
+    checkpointSeconds: 1e9,
+    display: silentDisplay,
+  });
+}
+
+const weights = (out: string): Promise<Buffer> => readFile(join(folder, out, 'model', 'model.safetensors'));
+
+describe.each(Object.keys(methods))('%s', (id) => {
+  test('describes itself, and its defaults and presets parse', async () => {
+    const method = await load(methods, id, 'method');
+    expect(method.id).toBe(id);
+    expect(() => cardSchema.parse(method.card)).not.toThrow();
+    expect(Object.keys(method.presets)).toEqual(expect.arrayContaining(['paper', 'smoke']));
+    expect(method.presets['paper']!.config ?? {}).toEqual({});
+    for (const preset of Object.keys(method.presets)) expect(() => resolveMethod(method, preset, {})).not.toThrow();
+    expect(() => resolveMethod(method, 'paper', { noSuchField: 1 })).toThrow(/noSuchField/);
+  });
+
+  test('trains: its loss falls, its network changes, nothing leaks', async () => {
+    const steps = 14;
+    const { tensors } = await leakCheck(() => run(id, `${id}-falls`, steps));
+    expect(tensors).toBe(0);
+    const log = await readLog(join(folder, `${id}-falls`, 'log.jsonl'));
+    expect(log.at(-1)!.step).toBe(steps);
+    expect(log.at(-1)!['loss']).toBeLessThan(log[0]!['loss']!);
+    const initial = await readFile(join(folder, `${id}-falls`, 'model-init', 'model.safetensors'));
+    expect((await weights(`${id}-falls`)).equals(initial)).toBe(false);
+  });
+
+  test('gives the same bytes for the same seed and others for another', async () => {
+    await run(id, `${id}-a`, 3);
+    await run(id, `${id}-b`, 3);
+    await run(id, `${id}-c`, 3, 4);
+    expect((await weights(`${id}-a`)).equals(await weights(`${id}-b`))).toBe(true);
+    expect((await weights(`${id}-a`)).equals(await weights(`${id}-c`))).toBe(false);
+  });
+
+  test('embeds clips of any length at the width it states, and its checkpoint round-trips', async () => {
+    const embedder = await openModel(parseModel(join(folder, `${id}-a`), 0));
+    const rng = createRng(1);
+    const clips = [16000, 16000, 5000, 200, 40000].map((n) =>
+      Float32Array.from({ length: n }, () => 0.1 * rng.normal()),
+    );
+    const together = await embedder.embedScenes(clips);
+    expect(together.length).toBe(clips.length * embedder.sceneEmbeddingSize);
+    expect(together.every(Number.isFinite)).toBe(true);
+    const again = await openModel(parseModel(join(folder, `${id}-a`), 0));
+    expect(await again.embedScenes(clips)).toEqual(together);
+    expect(again.fingerprint).toBe(embedder.fingerprint);
+    if (embedder.timestampEmbeddingSize > 0) {
+      const { embeddings, timestamps } = await embedder.embedTimestamps!(clips[0]!);
+      expect(embeddings.length).toBe(timestamps.length * embedder.timestampEmbeddingSize);
+      const hops = timestamps.slice(1).map((t, i) => t - timestamps[i]!);
+      expect(Math.max(...hops) - Math.min(...hops)).toBeLessThan(1);
+      expect(timestamps.at(-1)).toBeLessThanOrEqual(1000);
+    }
+    const { names } = parseSafetensors(await weights(`${id}-a`));
+    expect(names.length).toBeGreaterThan(0);
+    embedder.dispose?.();
+    again.dispose?.();
+  });
+});
