@@ -36,20 +36,28 @@ export interface FramePlan {
   framesOf(samples: number): number;
   /** Write windowed frame t of a clip into out[0 … nFft). */
   read(audio: Float32Array, frame: number, out: Float64Array): void;
+  /** Write `count` samples from the first of frame t on, padding included but not windowed, into out[at …]. */
+  copy(audio: Float32Array, frame: number, count: number, out: Float32Array, at: number): void;
 }
+
+const centred = new Map<string, Float64Array>();
 
 /** The window in the middle of a frame, as torch.stft places it. */
 function centredWindow(options: FrameOptions, winLength: number): Float64Array {
-  const { nFft, window = 'hann' } = options;
-  const samples = typeof window === 'string' ? createWindow(window, winLength, options.windowOptions) : window;
+  const { nFft, window = 'hann', windowOptions = {} } = options;
+  const isNamed = typeof window === 'string';
+  const key = isNamed ? `${window}:${nFft}:${winLength}:${JSON.stringify(windowOptions)}` : '';
+  const held = centred.get(key);
+  if (held) return held;
+  const samples = isNamed ? createWindow(window, winLength, windowOptions) : window;
   if (samples.length !== winLength) {
     throw new ConfigError(
       `stft: the window has ${samples.length} samples, winLength is ${winLength}. Make them equal.`,
     );
   }
-  if (winLength === nFft) return samples;
   const padded = new Float64Array(nFft);
   padded.set(samples, Math.floor((nFft - winLength) / 2));
+  if (isNamed) centred.set(key, padded);
   return padded;
 }
 
@@ -88,6 +96,11 @@ export function framePlan(options: FrameOptions): FramePlan {
   const margin = center ? Math.floor(nFft / 2) : 0;
   const shortest = center ? (padMode === 'reflect' ? margin + 1 : 1) : nFft;
   const lengthOf = (samples: number): number => Math.max(samples + 2 * pad, shortest);
+  /** Sample i of the clip with its padding around it. */
+  const sampleAt = (audio: Float32Array, i: number): number => {
+    const at = paddedIndex(i + pad, lengthOf(audio.length), padMode) - pad; // into the audio without its zeros
+    return at >= 0 && at < audio.length ? audio[at]! : 0;
+  };
   return {
     nFft,
     hopLength,
@@ -103,10 +116,16 @@ export function framePlan(options: FrameOptions): FramePlan {
         for (let i = 0; i < nFft; i++) out[i] = audio[start + i]! * window[i]!;
         return;
       }
-      const length = lengthOf(audio.length);
-      for (let i = 0; i < nFft; i++) {
-        const at = paddedIndex(start + pad + i, length, padMode) - pad; // into the audio without its zeros
-        out[i] = at >= 0 && at < audio.length ? audio[at]! * window[i]! : 0;
+      for (let i = 0; i < nFft; i++) out[i] = sampleAt(audio, start + i) * window[i]!;
+    },
+    copy(audio, frame, count, out, at) {
+      const start = frame * hopLength - margin - pad;
+      const from = Math.max(0, Math.min(start, audio.length));
+      const to = Math.max(from, Math.min(audio.length, start + count));
+      if (to > from) out.set(audio.subarray(from, to), at + from - start);
+      for (let i = 0; i < count; i++) {
+        if (start + i === from && to > from) i += to - from;
+        if (i < count) out[at + i] = sampleAt(audio, start + i);
       }
     },
   };

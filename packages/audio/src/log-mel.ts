@@ -8,9 +8,10 @@
  * - ln of a clipped value: Kaldi-like floors, DECAR's clip to 1e-5 … 1e8.
  */
 import { DataError, type NdArray } from '@unlabel/core';
-import { realFft } from './fft.ts';
 import { framePlan, type FrameOptions } from './frames.ts';
-import { applyMelBank, melBank, type MelBank, type MelScale } from './mel.ts';
+import { pairFiller, plainFiller, type MelSetup } from './mel-frames.ts';
+import { melBank, type MelBank, type MelScale } from './mel.ts';
+import { hasPairSpectrum } from './wasm/pair-spectrum.ts';
 
 export interface MelOptions extends FrameOptions {
   /** Hz. */
@@ -107,12 +108,11 @@ export interface MelAnalyzer {
 export function melAnalyzer(options: MelOptions, log: LogOptions = { kind: 'none' }): MelAnalyzer {
   const { power = 2, powerOffset = 0, normalized = 'none' } = options;
   const plan = framePlan(options);
-  const fft = realFft(plan.nFft);
-  const bank = melBank({ ...options, bins: fft.bins });
+  const bank = melBank({ ...options, bins: Math.floor(plan.nFft / 2) + 1 });
   const energy = plan.window.reduce((sum, w) => sum + w * w, 0);
   const scale = normalized === 'none' ? 1 : 1 / (normalized === 'window' ? energy : plan.nFft); // of |X|²
-  const spectrum = new Float64Array(fft.bins);
-  const bands = new Float64Array(bank.nMels);
+  const setup: MelSetup = { plan, bank, power, powerOffset, scale, offset: log.kind === 'ln' ? log.offset : undefined };
+  const fill = hasPairSpectrum(plan.nFft) && (power === 1 || power === 2) ? pairFiller(setup) : plainFiller(setup);
   return {
     bank,
     hopLength: plan.hopLength,
@@ -126,17 +126,7 @@ export function melAnalyzer(options: MelOptions, log: LogOptions = { kind: 'none
           `mel: the output holds ${data.length} values; ${bank.nMels} bands × ${frames} frames need ${size}.`,
         );
       }
-      for (let t = 0; t < frames; t++) {
-        plan.read(audio, t, fft.input);
-        fft.power(spectrum);
-        if (scale !== 1) for (let k = 0; k < spectrum.length; k++) spectrum[k]! *= scale;
-        if (power === 1) for (let k = 0; k < spectrum.length; k++) spectrum[k] = Math.sqrt(spectrum[k]!);
-        else if (power !== 2) for (let k = 0; k < spectrum.length; k++) spectrum[k] = spectrum[k]! ** (power / 2);
-        if (powerOffset !== 0) for (let k = 0; k < spectrum.length; k++) spectrum[k]! += powerOffset;
-        applyMelBank(bank, spectrum, bands);
-        if (log.kind === 'ln') for (let m = 0; m < bands.length; m++) bands[m] = Math.log(bands[m]! + log.offset);
-        for (let m = 0, at = t; m < bands.length; m++, at += frames) data[at] = bands[m]!;
-      }
+      fill(audio, frames, data);
       if (log.kind !== 'ln') applyLog(data, log);
       return { data, shape: [bank.nMels, frames] };
     },

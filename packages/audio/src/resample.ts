@@ -6,6 +6,7 @@
  */
 import { ConfigError } from '@unlabel/core';
 import { besselI0 } from './window.ts';
+import { wasmMemory } from './wasm/memory.ts';
 
 export const resamplingMethods = ['sinc_interp_hann', 'sinc_interp_kaiser'] as const;
 
@@ -42,7 +43,7 @@ interface Kernels {
   readonly weights: Float32Array;
 }
 
-const MAX_TAPS = 1 << 26;
+const MAX_TAPS = 1 << 24;
 const cache = new Map<string, Kernels>();
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
@@ -69,7 +70,7 @@ function kernelsOf(from: number, to: number, options: ResampleOptions): Kernels 
   const q = to / divisor;
   const cutoff = Math.min(p, q) * rolloff;
   const reach = (lowpassFilterWidth * p) / cutoff; // input samples from a kernel's centre to where its window ends
-  const taps = Math.ceil(2 * reach) + 1;
+  const taps = 8 * Math.ceil((2 * reach + 1) / 8); // the kernels take eight at a time
   if (q * taps > MAX_TAPS) {
     throw new ConfigError(
       `resample: ${from} → ${to} Hz needs ${q} kernels of ${taps} taps. Choose rates with a common factor.`,
@@ -78,20 +79,22 @@ function kernelsOf(from: number, to: number, options: ResampleOptions): Kernels 
   const firsts = new Int32Array(q);
   const weights = new Float32Array(q * taps);
   const scale = cutoff / p;
+  const cutoff32 = Math.fround(cutoff);
   const i0Beta = besselI0(beta);
   for (let j = 0; j < q; j++) {
     const first = Math.ceil((j * p) / q - reach);
     firsts[j] = first;
-    const phase = Math.fround(j / q); // torchaudio rounds it so, which moves the taps by up to 3e-8 of a period
+    const phase = Math.fround(j / q);
     for (let k = 0; k < taps; k++) {
-      const t = ((first + k) / p - phase) * cutoff;
+      // positions in float32, as torchaudio.functional.resample has them: they move taps by up to 1e-7 of a period
+      const t = Math.fround(Math.fround(Math.fround((first + k) / p) - phase) * cutoff32);
       if (Math.abs(t) >= lowpassFilterWidth) continue;
       const u = t / lowpassFilterWidth;
       const window =
         resamplingMethod === 'sinc_interp_hann'
           ? Math.cos((u * Math.PI) / 2) ** 2
           : besselI0(beta * Math.sqrt(1 - u * u)) / i0Beta;
-      const x = t * Math.PI;
+      const x = Math.fround(t * Math.fround(Math.PI));
       weights[j * taps + k] = (x === 0 ? 1 : Math.sin(x) / x) * window * scale;
     }
   }
@@ -133,23 +136,61 @@ export function resample(audio: Float32Array, from: number, to: number, options:
   return out;
 }
 
+/** Output samples computed at a time in the kernels' memory, and input samples staged for them. */
+const CHUNK = 16384;
+
+interface Tables {
+  readonly firsts: number;
+  readonly weights: number;
+  /** ≤ 0: where the first kernel starts, relative to a period. */
+  readonly lead: number;
+  /** Input samples that a period's kernels cover. */
+  readonly reach: number;
+}
+const tables = new WeakMap<Kernels, Tables>();
+
+/** The kernels in the memory of the SIMD code; first taps in bytes from `lead` on. */
+function tablesOf(kernels: Kernels): Tables {
+  const held = tables.get(kernels);
+  if (held) return held;
+  const memory = wasmMemory();
+  const { firsts, weights, taps } = kernels;
+  const lead = firsts.reduce((least, first) => Math.min(least, first), 0);
+  const reach = firsts.reduce((most, first) => Math.max(most, first), 0) - lead + taps;
+  const made = {
+    firsts: memory.allocate(4 * firsts.length),
+    weights: memory.allocate(4 * weights.length),
+    lead,
+    reach,
+  };
+  memory.i32.set(
+    firsts.map((first) => 4 * (first - lead)),
+    made.firsts / 4,
+  );
+  memory.f32.set(weights, made.weights / 4);
+  tables.set(kernels, made);
+  return made;
+}
+
 function convolve(audio: Float32Array, kernels: Kernels, out: Float32Array): void {
-  const { p, q, taps, firsts, weights } = kernels;
-  const n = audio.length;
-  for (let base = 0, at = 0; at < out.length; base += p) {
-    for (let j = 0; j < q && at < out.length; j++, at++) {
-      const first = base + firsts[j]!;
-      let w = j * taps;
-      let sum = 0;
-      if (first >= 0 && first + taps <= n) {
-        for (let i = first, end = first + taps; i < end; i++, w++) sum += audio[i]! * weights[w]!;
-      } else {
-        const low = Math.max(0, first);
-        const high = Math.min(n, first + taps);
-        w += low - first;
-        for (let i = low; i < high; i++, w++) sum += audio[i]! * weights[w]!;
-      }
-      out[at] = sum;
-    }
+  const { p, q, taps } = kernels;
+  const memory = wasmMemory();
+  const { firsts, weights, lead, reach } = tablesOf(kernels);
+  const periods = Math.max(1, Math.min(Math.floor(CHUNK / q), Math.floor((8 * CHUNK) / p)));
+  const staged = memory.scratch(4 * ((periods - 1) * p + reach + periods * q));
+  const results = staged + 4 * ((periods - 1) * p + reach);
+  const { f32 } = memory;
+  for (let at = 0, base = lead; at < out.length; at += periods * q, base += periods * p) {
+    const count = Math.min(periods, Math.ceil((out.length - at) / q));
+    const needed = (count - 1) * p + reach;
+    const from = Math.min(audio.length, Math.max(0, base));
+    const to = Math.max(from, Math.min(audio.length, base + needed));
+    const input = f32.subarray(staged / 4, staged / 4 + needed);
+    input.fill(0, 0, from - base);
+    input.set(audio.subarray(from, to), from - base);
+    input.fill(0, to - base);
+    memory.kernels.resamplePeriods(staged, firsts, weights, results, q, 4 * taps, 4 * p, count);
+    const produced = Math.min(count * q, out.length - at);
+    out.set(f32.subarray(results / 4, results / 4 + produced), at);
   }
 }
