@@ -2,7 +2,7 @@
  * Initial values in torch's layout ([out, in, …kernel]), drawn from our generator, so that every engine starts equal. Each
  * function says which torch initialiser it matches in distribution; the draws themselves are ours.
  */
-import { sizeOf, type NdArray, type Rng } from '@unlabel/core';
+import { fmix32, sizeOf, type NdArray, type Rng } from '@unlabel/core';
 
 function fill(shape: readonly number[], value: () => number): NdArray {
   const data = new Float32Array(sizeOf(shape));
@@ -12,8 +12,15 @@ function fill(shape: readonly number[], value: () => number): NdArray {
 
 export const zeros = (shape: readonly number[]): NdArray => fill(shape, () => 0);
 export const ones = (shape: readonly number[]): NdArray => fill(shape, () => 1);
-export const uniform = (shape: readonly number[], bound: number, rng: Rng): NdArray =>
-  fill(shape, () => rng.range(-bound, bound));
+
+/** U(±bound): a hash of one draw and the position, because networks have millions of these. */
+export function uniform(shape: readonly number[], bound: number, rng: Rng): NdArray {
+  const data = new Float32Array(sizeOf(shape));
+  const base = fmix32(rng.int(2 ** 32));
+  for (let i = 0; i < data.length; i++) data[i] = bound * (fmix32(base + Math.imul(i, 0x9e3779b9)) / 2147483648 - 1);
+  return { data, shape };
+}
+
 export const normal = (shape: readonly number[], std: number, rng: Rng): NdArray =>
   fill(shape, () => std * rng.normal());
 
