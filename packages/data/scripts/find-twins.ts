@@ -25,7 +25,10 @@ async function waveforms(recordings: readonly SoundFontRecording[]): Promise<Map
   const all = new Map<string, Float32Array>();
   for (const recording of recordings) {
     const samples = await renderRecording(recording, 0.5);
-    all.set(recording.id, Float32Array.from({ length: samples.length >> 1 }, (_, i) => samples[2 * i]! + samples[2 * i + 1]!));
+    all.set(
+      recording.id,
+      Float32Array.from({ length: samples.length >> 1 }, (_, i) => samples[2 * i]! + samples[2 * i + 1]!),
+    );
   }
   return all;
 }

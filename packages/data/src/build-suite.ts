@@ -10,7 +10,7 @@ import { ConfigError, isUnlabelError, unknownName } from '@unlabel/core';
 import { sha256, writeFileAtomic } from '@unlabel/formats';
 import { requirePackages, type SourcePackage } from './packages.ts';
 import { labelledIn, pretrainIndex, pretrainPackages, pretrainRecordings, type PretrainRecording } from './pretrain.ts';
-import { comparedSeconds, fit, writeClip, type RenderJob, type RenderResult } from './render.ts';
+import { comparedSeconds, writeClip, type RenderJob, type RenderResult } from './render.ts';
 import { renderAll } from './render-pool.ts';
 import { suites, suiteTasks } from './suite/index.ts';
 import { isPlain, recordingsOf, type Recording, type SuiteTask, type TaskPlan } from './task-plan.ts';
@@ -277,7 +277,7 @@ function finishTask(task: SuiteTask, plan: TaskPlan, item: Part, results: Result
       }
       const composed = clip.compose(clip.recordings.map(({ id }) => results.get(id)!.samples!));
       const relative = `16000/${split}/${clip.file}`;
-      const hash = writeClip(join(item.temporary, relative), fit(composed.samples, task.sampleDuration, true));
+      const hash = writeClip(join(item.temporary, relative), composed.samples, task.sampleDuration);
       item.files.set(relative, hash);
       labels[clip.file] = composed.labels;
     }

@@ -38,7 +38,7 @@ export function cutOgg(ogg: Uint8Array, seconds: number): Uint8Array {
     const high = view.getUint32(at + 10, true);
     const granule = high === 0xffffffff ? 0 : high * 4294967296 + view.getUint32(at + 6, true);
     if (rate > 0 && granule >= seconds * rate) {
-      const cut = ogg.slice(0, end);
+      const cut = Uint8Array.from(ogg.subarray(0, end)); // a copy, also of a Buffer, whose slice would not be one
       const page = cut.subarray(at);
       page[5] = page[5]! | 4; // end of stream
       page.fill(0, 22, 26);

@@ -1,6 +1,6 @@
 /**
- * Unlabelled audio for pre-training: every recording of the installed packages, at most three seconds of each, except what the
- * test parts of the train/valid/test tasks are made of. Clips of k-fold tasks are all test in some fold, so each line of the
+ * Unlabelled audio for pre-training: every different recording of the installed packages, at most three seconds of each, except
+ * what the test parts of the train/valid/test tasks are made of. Clips of k-fold tasks are all test in some fold, so each line of the
  * index says which tasks and splits a recording is labelled in, and a second index leaves out all of them.
  */
 import { sf3Package, sonicPiPackage, toneJsPackage, toneJsVersions, type SourcePackage } from './packages.ts';
@@ -87,9 +87,11 @@ export function pretrainRecordings(
       }
     }
     for (const note of notesOf(musescore)) if (heldOutPrograms.has(note.program)) isHeldOut.add(note.id);
-    for (const { id } of musescore.recordings) if (isHeldOut.has(twinOf(id) ?? '')) isHeldOut.add(id);
     add(fluid.recordings, sf3Package.name);
-    add(musescore.recordings, sf3Package.name);
+    add(
+      musescore.recordings.filter(({ id }) => twinOf(id) === undefined), // three quarters are Fluid's recordings again
+      sf3Package.name,
+    );
   }
   if (folders.has(sonicPiPackage.name)) add(sonicPiRecordings(folders), sonicPiPackage.name);
   for (const note of toneJsNotes(folders)) add([note], toneJsPackage(note.instrument).name);
@@ -113,7 +115,7 @@ export function pretrainIndex(
     const { audioHash, seconds } = results.get(id)!;
     if (seen.has(audioHash)) continue;
     seen.add(audioHash);
-    const tasks = { ...tasksOfAudio.get(audioHash), ...labelled.get(twinOf(id) ?? '') };
+    const tasks = tasksOfAudio.get(audioHash) ?? {};
     all.push({
       file,
       id,

@@ -1,8 +1,8 @@
-/** A recording → mono 16 kHz, and clips → WAV bytes. What runs in the worker threads. */
+/** A recording → mono 16 kHz, and clips → WAV files. What runs in the worker threads. */
 import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
-import { resample } from '@unlabel/audio';
+import { resample, toMono } from '@unlabel/audio';
 import { DataError, messageOf } from '@unlabel/core';
-import { decodeAudio, encodeWav, sha256 } from '@unlabel/formats';
+import { decodeAudio, sha256 } from '@unlabel/formats';
 import { cutMp3, cutOgg } from './cut-stream.ts';
 import type { Recording } from './task-plan.ts';
 
@@ -35,8 +35,7 @@ function readBytes({ path, range }: Recording): Uint8Array {
     const bytes = new Uint8Array(range.length);
     const file = openSync(path, 'r');
     try {
-      let done = 0;
-      while (done < range.length) {
+      for (let done = 0; done < range.length;) {
         const read = readSync(file, bytes, done, range.length - done, range.offset + done);
         if (read === 0) throw new Error('it ended early');
         done += read;
@@ -59,49 +58,69 @@ export async function renderRecording(recording: Recording, seconds: number): Pr
   const bytes = recording.name.endsWith('.mp3') ? cutMp3(whole, seconds + 0.1) : cutOgg(whole, seconds + 0.1);
   const { channels, sampleRate: rate } = await decodeAudio(bytes, recording.id);
   // what lies a kernel's width beyond the cut still counts there
-  const mono = mixDown(channels, Math.ceil((seconds + 0.05) * rate));
-  return resample(mono, rate, sampleRate).slice(0, Math.round(seconds * sampleRate));
+  const frames = Math.ceil((seconds + 0.05) * rate);
+  const mono = toMono(channels.map((channel) => channel.subarray(0, frames)));
+  return resample(mono, rate, sampleRate).subarray(0, Math.round(seconds * sampleRate));
 }
 
-function mixDown(channels: readonly Float32Array[], frames: number): Float32Array {
-  const [first, ...others] = channels.map((channel) => channel.subarray(0, frames));
-  if (!first) return new Float32Array(0);
-  if (others.length === 0) return first;
-  return first.map((x, i) => others.reduce((sum, other) => sum + other[i]!, x) / channels.length);
+/** 16-bit samples as `encodeWav` writes them. Some sound-font recordings have peaks above 1: those are clipped. */
+export function toPcm16(samples: Float32Array): Int16Array<ArrayBuffer> {
+  const pcm = new Int16Array(samples.length);
+  for (let i = 0; i < samples.length; i++) {
+    const x = Math.round(samples[i]! * 32768);
+    pcm[i] = x > 32767 ? 32767 : x < -32768 ? -32768 : x;
+  }
+  return pcm;
 }
 
-/** A clip of exactly (`isPadded`) or at most `seconds`. */
-export function fit(samples: Float32Array, seconds: number, isPadded: boolean): Float32Array {
-  const length = Math.round(seconds * sampleRate);
-  if (samples.length >= length) return samples.subarray(0, length);
-  if (!isPadded) return samples;
-  const out = new Float32Array(length);
-  out.set(samples);
-  return out;
+/**
+ * A mono 16 kHz WAV of `length` samples: `pcm`, cut or followed by zeros. The same bytes as `encodeWav`; here the samples
+ * that several clips share are converted once.
+ */
+export function wavBytes(pcm: Int16Array, length: number): Uint8Array {
+  const bytes = new Uint8Array(44 + 2 * length);
+  const view = new DataView(bytes.buffer);
+  bytes.set(Buffer.from('RIFF....WAVEfmt ....................data....', 'latin1'));
+  view.setUint32(4, bytes.length - 8, true);
+  view.setUint32(16, 16, true);
+  view.setUint16(20, 1, true); // PCM
+  view.setUint16(22, 1, true); // mono
+  view.setUint32(24, sampleRate, true);
+  view.setUint32(28, 2 * sampleRate, true);
+  view.setUint16(32, 2, true);
+  view.setUint16(34, 16, true);
+  view.setUint32(40, 2 * length, true);
+  const samples = pcm.subarray(0, length);
+  bytes.set(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength), 44);
+  return bytes;
 }
 
-/** Mono 16-bit WAV at 16 kHz; peaks above 1 (some sound-font recordings have them) are clipped. */
-export const wavBytes = (samples: Float32Array): Uint8Array => encodeWav({ sampleRate, channels: [samples] });
+const samplesOf = (seconds: number): number => Math.round(seconds * sampleRate);
 
-/** Writes a clip into a folder that exists; @returns SHA-256 of its bytes. */
-export function writeClip(path: string, samples: Float32Array): string {
-  const bytes = wavBytes(samples);
+/** Writes a clip of `seconds` into a folder that exists; @returns SHA-256 of its bytes. */
+export function writeClip(path: string, samples: Float32Array, seconds: number): string {
+  const bytes = wavBytes(toPcm16(samples), samplesOf(seconds));
   writeFileSync(path, bytes);
   return sha256(bytes);
 }
 
 /** Decodes one recording and writes all clips that are cut from it. */
-export async function render(job: RenderJob): Promise<RenderResult> {
-  const seconds = Math.max(comparedSeconds, job.keepSeconds, ...job.outputs.map((output) => output.seconds));
-  const samples = await renderRecording(job.recording, seconds);
-  const outputHashes = job.outputs.map((output) =>
-    writeClip(output.path, fit(samples, output.seconds, output.isPadded)),
-  );
+export async function render({ recording, outputs, keepSeconds }: RenderJob): Promise<RenderResult> {
+  const longest = Math.max(comparedSeconds, keepSeconds, ...outputs.map(({ seconds }) => seconds));
+  const samples = await renderRecording(recording, longest);
+  const pcm = toPcm16(samples);
+  const outputHashes = outputs.map(({ path, seconds, isPadded }) => {
+    const length = samplesOf(seconds);
+    const bytes = wavBytes(pcm, isPadded ? length : Math.min(length, pcm.length));
+    writeFileSync(path, bytes);
+    return sha256(bytes);
+  });
+  const compared = pcm.subarray(0, samplesOf(comparedSeconds));
   return {
-    id: job.recording.id,
-    audioHash: sha256(wavBytes(fit(samples, comparedSeconds, false))),
+    id: recording.id,
+    audioHash: sha256(new Uint8Array(compared.buffer, compared.byteOffset, compared.byteLength)),
     seconds: samples.length / sampleRate,
     outputHashes,
-    ...(job.keepSeconds > 0 ? { samples: fit(samples, job.keepSeconds, false).slice() } : {}),
+    ...(keepSeconds > 0 ? { samples: samples.slice(0, samplesOf(keepSeconds)) } : {}),
   };
 }
