@@ -31,8 +31,8 @@ export function float32ToBfloat16(source: Float32Array): Uint16Array<ArrayBuffer
   const out = new Uint16Array(source.length);
   for (let i = 0; i < source.length; i++) {
     const b = bits[i]!;
-    const isNaN = (b & 0x7fffffff) > 0x7f800000;
-    out[i] = isNaN ? (b >>> 16) | 0x40 : (b + 0x7fff + ((b >>> 16) & 1)) >>> 16;
+    const isNotANumber = (b & 0x7fffffff) > 0x7f800000;
+    out[i] = isNotANumber ? (b >>> 16) | 0x40 : (b + 0x7fff + ((b >>> 16) & 1)) >>> 16;
   }
   return out;
 }

@@ -130,6 +130,13 @@ export function plainConstructors(where: string): Map<string, (args: readonly un
     table.set(`${module}.scalar`, (args) => numpyScalar(args, where));
     table.set(`${module}._reconstruct`, () => new NumpyArray(where));
   }
+  for (const module of ['numpy.core.numeric', 'numpy._core.numeric']) {
+    table.set(`${module}._frombuffer`, ([bytes, dtype, shape, order]) => {
+      const made = new NumpyArray(where);
+      made.build([1, shape, dtype, order === 'F', bytes]);
+      return made;
+    });
+  }
   // Objects of protocols below 2: (class, base, base's state).
   for (const module of ['copyreg', 'copy_reg']) {
     table.set(`${module}._reconstructor`, ([type]) => {

@@ -115,7 +115,7 @@ class PickleMachine {
   line = (): string => {
     const end = this.#bytes.indexOf(10, this.#at);
     if (end < 0) throw this.fault('a line does not end');
-    const line = this.text(end - this.#at);
+    const line = this.latin1(end - this.#at);
     this.#at = end + 1;
     return line;
   };
@@ -227,6 +227,12 @@ const global = (m: PickleMachine, module: unknown, name: unknown): PickleGlobal 
   return new PickleGlobal(`${module}.${name}`);
 };
 
+/** What follows a backslash in a Python string literal. */
+function unescape(escape: string): string {
+  if (escape.length === 3) return String.fromCharCode(parseInt(escape.slice(1), 16));
+  return { n: '\n', r: '\r', t: '\t', '\\': '\\', "'": "'", '"': '"' }[escape] ?? `\\${escape}`;
+}
+
 type Operation = (m: PickleMachine) => void;
 
 /** Operations by opcode, in the groups of `pickletools`. */
@@ -261,16 +267,13 @@ const operations: Readonly<Record<number, Operation>> = {
   // Strings and bytes. Python 2's `str` is read as Latin-1, as torch reads its own legacy files.
   0x53: (m) => {
     const quoted = /^(['"])(.*)\1$/s.exec(m.line().trim())?.[2];
-    if (quoted === undefined || quoted.includes('\\')) throw m.fault('a quoted string with escapes is not supported');
-    m.push(quoted);
+    if (quoted === undefined) throw m.fault('a string has no quotes');
+    m.push(quoted.replace(/\\(x[0-9a-fA-F]{2}|.)/gs, (_, escape: string) => unescape(escape)));
   },
   0x54: (m) => m.push(m.latin1(Math.max(0, m.i32()))),
   0x55: (m) => m.push(m.latin1(m.u8())),
-  0x56: (m) => {
-    const line = m.line();
-    if (line.includes('\\')) throw m.fault('a text with escapes is not supported');
-    m.push(line);
-  },
+  0x56: (m) =>
+    m.push(m.line().replace(/\\u([0-9a-fA-F]{4})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))),
   0x58: (m) => m.push(m.text(m.u32())),
   0x8c: (m) => m.push(m.text(m.u8())),
   0x8d: (m) => m.push(m.text(m.u64())),

@@ -69,7 +69,9 @@ function checkMetadata(value: unknown, name: string): Record<string, string> {
 }
 
 function checkEntry(value: unknown, start: number, size: number, where: string): TensorInfo {
-  if (typeof value !== 'object' || value === null) throw new DataError(`${where}: expected an object`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new DataError(`${where}: expected an object`);
+  }
   const { dtype, shape, data_offsets: offsets, ...rest } = value as Record<string, unknown>;
   const extra = Object.keys(rest)[0];
   if (extra !== undefined) throw new DataError(`${where}: unknown field ${JSON.stringify(extra)}`);

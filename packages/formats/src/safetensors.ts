@@ -1,14 +1,7 @@
 /** Safetensors files: writing, reading from memory, and lazy reading from disk. */
 import { DataError, type NdArray, type TypedArray } from '@unlabel/core';
 import { bytesOf, checkedSize, concatBytes } from './bytes.ts';
-import {
-  elementBytes,
-  elementsFromBytes,
-  elementTypeOf,
-  float32ToBfloat16,
-  float32ToHalf,
-  int32ToInt64,
-} from './dtype.ts';
+import { elementsFromBytes, elementTypeOf, float32ToBfloat16, float32ToHalf, int32ToInt64 } from './dtype.ts';
 import { openForReading, readExactly } from './files.ts';
 import {
   headerLength,
@@ -54,9 +47,12 @@ export interface SafetensorsReader extends Pick<Safetensors, 'names' | 'metadata
   close(): Promise<void>;
 }
 
+const order: readonly SafetensorsDtype[] = ['I64', 'F64', 'F32', 'I32', 'BF16', 'F16', 'I16', 'I8', 'U8', 'BOOL'];
+
 /**
- * The parts of a safetensors file, to be written one after another without a second copy of the weights. Wider elements
- * come first, then by name, so that every tensor is aligned to its elements and equal input gives equal bytes.
+ * The parts of a safetensors file, to be written one after another without a second copy of the weights. Tensors stand in the
+ * reference implementation's order (wider elements first, then by name), so every tensor is aligned to its elements and equal
+ * input gives equal bytes.
  * @throws DataError for a shape that does not match its data, or a dtype that the array's kind cannot be stored as
  */
 export function encodeSafetensorsParts(
@@ -74,7 +70,7 @@ export function encodeSafetensorsParts(
     const dtype = tensor.dtype ?? elementTypeOf(tensor.data);
     return { name, dtype, shape: tensor.shape, bytes: storedBytes(tensor.data, dtype, where) };
   });
-  entries.sort((a, b) => elementBytes[b.dtype] - elementBytes[a.dtype] || (a.name < b.name ? -1 : 1));
+  entries.sort((a, b) => order.indexOf(a.dtype) - order.indexOf(b.dtype) || (a.name < b.name ? -1 : 1));
   for (const [key, value] of Object.entries(metadata)) {
     if (typeof value !== 'string')
       throw new DataError(`encodeSafetensors: metadata ${JSON.stringify(key)} is not a string`);
