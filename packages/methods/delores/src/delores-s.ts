@@ -1,0 +1,104 @@
+/** DeLoRes-S: one backbone, two views, one Barlow term on their clip vectors. Paper and legend in `delores.ts`. */
+import { z } from 'zod';
+import { defineMethod, type Backbone, type Model } from '@unlabel/core';
+import { buffersOf, mergeParams, prefixed, trainableOf } from '@unlabel/engine';
+import {
+  barlowHead,
+  deloresBackbone,
+  deloresInput,
+  deloresViews,
+  lapeTerm,
+  originalTerm,
+  sharedCard,
+  sharedConfig,
+  sharedDifferences,
+  type BarlowHead,
+} from './delores.ts';
+
+export const deloresSConfig = z.strictObject(sharedConfig);
+
+export interface DeloresS extends Model {
+  readonly backbone: Backbone;
+  readonly head: BarlowHead;
+}
+
+export const deloresS = defineMethod<typeof deloresSConfig, DeloresS>({
+  id: 'delores-s',
+  card: {
+    ...sharedCard,
+    title: 'DeLoRes-S: decorrelating latent spaces for low-resource audio representation learning',
+    paper: 'https://arxiv.org/abs/2203.13628v3',
+    code: 'Sreyan88/LAPE/src/upstream/delores_s@81ba8d9c3a6223dc4de2b09c7c168b5577928f1c',
+    differences: sharedDifferences,
+  },
+  config: deloresSConfig,
+  // LAPE trains on 4 GPUs with 32 clips each
+  recipe: {
+    optimizer: 'sgd',
+    lr: 0.03,
+    momentum: 0.9,
+    weightDecay: 1e-4,
+    schedule: 'constant',
+    batchSize: 128,
+    epochs: 50,
+  },
+  presets: {
+    paper: { note: "LAPE's values, the maintained code of the authors." },
+    lape: { note: 'The same, written out: λ = 5e-5 on both terms, scale 1/32, U = 2048.', config: lapeTerm },
+    original: {
+      note: "The first release: only the off-diagonal term is weighted, U = 8192, LARS with a cosine. Its warm-up restarted every epoch by mistake; this one doesn't.",
+      config: { ...originalTerm, projectorDropout: 0.5 },
+      recipe: {
+        optimizer: 'lars',
+        lr: 0.8,
+        weightDecay: 1e-6,
+        schedule: 'cosine',
+        warmupEpochs: 10,
+        batchSize: 1024,
+        epochs: 100,
+      },
+    },
+    quickstart: {
+      note: 'A minute or two on two cores: a narrower network, Adam, crops from cached spectrograms.',
+      config: {
+        width: 512,
+        projectorWidth: 512,
+        crop: 'spectrogram',
+        lambdaOn: 1,
+        lambdaOff: 0.005,
+        scale: 1 / 32,
+        dropout: 0,
+      },
+      recipe: {
+        optimizer: 'adamw',
+        lr: 1e-3,
+        weightDecay: 1e-4,
+        schedule: 'cosine',
+        warmupEpochs: 1,
+        batchSize: 64,
+        epochs: 10,
+      },
+    },
+    smoke: {
+      note: 'Ends in seconds on a CPU; for tests.',
+      config: { width: 32, projectorWidth: 32, lambdaOn: 1, lambdaOff: 0.05, scale: 1 / 32, dropout: 0 },
+      recipe: { optimizer: 'adamw', lr: 3e-3, batchSize: 8, steps: 14 },
+    },
+  },
+  input: deloresInput,
+  views: deloresViews,
+
+  build(config, { rng }) {
+    const backbone = deloresBackbone(config, rng.fork('backbone'));
+    const head = barlowHead(config.width, config, rng.fork('projector'));
+    const params = mergeParams(prefixed('backbone', backbone.params), prefixed('barlow', head.params));
+    return { trainable: trainableOf(params), state: buffersOf(params), backbone, head };
+  },
+
+  loss({ backbone, head }, { view1, view2 }, { rng }) {
+    const y1 = backbone.forward(view1!, { training: true, rng: rng.fork('view1') }).clip; // [B, D]
+    const y2 = backbone.forward(view2!, { training: true, rng: rng.fork('view2') }).clip;
+    const { loss, on, off } = head.loss(y1, y2, { training: true, rng: rng.fork('projector') });
+    return { loss, logs: { on, off } };
+  },
+});
