@@ -4,9 +4,9 @@ import { DataError } from '@unlabel/core';
 /** A `DataView` over exactly the bytes of `bytes`. */
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Latin-1 text of a slice, for magic numbers and chunk names. */
-export const latin1 = (bytes: Uint8Array, start: number, end: number): string =>
-  String.fromCharCode(...bytes.subarray(start, end));
+/** Latin-1 text of a slice. `TextDecoder` is no use here: its "latin1" is Windows-1252, other in 0x80…0x9f. */
+export const latin1 = (bytes: Uint8Array, start = 0, end = bytes.length): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1', start, end);
 
 /** A chunk name or magic number made printable for a message. */
 export const printable = (text: string): string =>

@@ -53,7 +53,7 @@ export function decodeNpy(bytes: Uint8Array, name = 'npy'): NdArray<TypedArray> 
   if (length > maxHeader || start + length > bytes.length) {
     throw new DataError(`${name}: the header states ${length} bytes, the file has ${bytes.length - start} after it`);
   }
-  const header = parseHeader(latin1Long(bytes.subarray(start, start + length)), name);
+  const header = parseHeader(latin1(bytes, start, start + length), name);
   const type = Object.hasOwn(types, header.descr) ? types[header.descr] : undefined;
   if (!type)
     throw new DataError(
@@ -79,10 +79,6 @@ export function decodeNpyElements(
 ): NdArray<TypedArray> {
   const elements = elementsFromBytes(type, bytes, where);
   return { data: isFortran ? fromFortran(elements, shape) : elements, shape };
-}
-
-function latin1Long(bytes: Uint8Array): string {
-  return new TextDecoder('latin1').decode(bytes);
 }
 
 /** The header is a Python dict literal of exactly these three keys, in any order. */

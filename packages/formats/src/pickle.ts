@@ -6,7 +6,7 @@
  * dict → Map, set and frozenset → Set.
  */
 import { DataError } from '@unlabel/core';
-import { copyOf, utf8, viewOf } from './bytes.ts';
+import { copyOf, latin1, utf8, viewOf } from './bytes.ts';
 
 /** A class or function that a pickle names. It is never looked up. */
 export class PickleGlobal {
@@ -111,7 +111,7 @@ class PickleMachine {
     return this.#bytes.subarray(at, at + n);
   };
   text = (n: number): string => utf8(this.raw(n), `${this.#options.name}: a string`);
-  latin1 = (n: number): string => new TextDecoder('latin1').decode(this.raw(n));
+  latin1 = (n: number): string => latin1(this.raw(n));
   line = (): string => {
     const end = this.#bytes.indexOf(10, this.#at);
     if (end < 0) throw this.fault('a line does not end');
