@@ -176,7 +176,7 @@ describe('the files', () => {
       const out = join(dir, `out-${from}`);
       await buildLeaderboard({ ...options, dirs: [join(dir, from)], out });
       return Promise.all(
-        ['leaderboard.csv', 'leaderboard.json'].map((name) => readFile(join(out, name), 'utf8')),
+        ['leaderboard.csv', 'leaderboard.json', 'leaderboard.html'].map((name) => readFile(join(out, name), 'utf8')),
       );
     };
     expect(await read('a')).toEqual(await read('b'));

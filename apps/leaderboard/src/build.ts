@@ -4,6 +4,7 @@ import { writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
 import { makeBoard, type BoardOptions } from './board.ts';
 import { collect } from './collect.ts';
 import { boardCsv } from './csv.ts';
+import { boardHtml } from './html/page.ts';
 import { boardJson, type Leaderboard } from './json.ts';
 import { boardTable } from './table.ts';
 
@@ -36,6 +37,7 @@ export async function buildLeaderboard(options: BuildOptions): Promise<BuiltLead
   const leaderboard = boardJson(board);
   await writeFileAtomic(join(options.out, 'leaderboard.csv'), boardCsv(board));
   await writeJsonAtomic(join(options.out, 'leaderboard.json'), leaderboard);
+  await writeFileAtomic(join(options.out, 'leaderboard.html'), boardHtml(board));
   const { stdout, env } = process;
   const color = options.color ?? (stdout.isTTY && env['NO_COLOR'] === undefined && env['TERM'] !== 'dumb');
   const table = boardTable(board, { width: options.width ?? stdout.columns ?? 100, color });
