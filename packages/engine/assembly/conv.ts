@@ -3,11 +3,8 @@
  * kw·in consecutive numbers, so rows of a zero-padded copy of the image serve as rows of A in a matrix product.
  */
 import { MR, NR, tileRows, tileRuns } from './micro';
+import { floatParam, param } from './parameters';
 import { scratch } from './scratch';
-
-function param(d: usize, index: usize): i32 {
-  return load<i32>(d + (index << 2));
-}
 
 /** Copy `rows` image rows from row `y` (may lie outside: zeros) to a buffer of row length `width` pixels, `left` zeros first. */
 function padRows(
@@ -49,7 +46,7 @@ export function convolve(d: usize, chunk: i32): void {
   const kh = param(d, 10);
   const strideH = param(d, 12);
   const width = param(d, 19);
-  const floor = load<f32>(d + 18 * 4);
+  const floor = floatParam(d, 18);
   const pixel = (<usize>param(d, 6)) << 2;
   const depth = param(d, 11) * param(d, 6);
   const image = chunk / param(d, 17);

@@ -1,6 +1,18 @@
-/** Operations by number; `src/wasm/operations.ts` has the same list. */
+/** Operations by number; `src/wasm/kernels.ts` has the same list. */
 import { convolve, convolveFilterGrad, packFilterTransposed, sumPartials } from './conv';
+import { reluGrad, seededDropout, sgdMomentum } from './elementwise';
 import { gemm, gemmSmall, packB } from './gemm';
+import {
+  moments,
+  momentsCombine,
+  normGradApply,
+  normGradCombine,
+  normGradSums,
+  normalize,
+  scaleAndShift,
+} from './norm';
+import { poolForward, poolGradApply, poolGradSums } from './pool';
+import { columnSums, columnSumsCombine, maxMeanTime, maxMeanTimeGrad, rowSums } from './reduce';
 
 export function dispatch(operation: i32, d: usize, chunk: i32): void {
   switch (operation) {
@@ -24,6 +36,60 @@ export function dispatch(operation: i32, d: usize, chunk: i32): void {
       break;
     case 6:
       packFilterTransposed(d, chunk);
+      break;
+    case 7:
+      moments(d, chunk);
+      break;
+    case 8:
+      momentsCombine(d, chunk);
+      break;
+    case 9:
+      scaleAndShift(d, chunk);
+      break;
+    case 10:
+      normalize(d, chunk);
+      break;
+    case 11:
+      normGradSums(d, chunk);
+      break;
+    case 12:
+      normGradCombine(d, chunk);
+      break;
+    case 13:
+      normGradApply(d, chunk);
+      break;
+    case 14:
+      poolForward(d, chunk);
+      break;
+    case 15:
+      poolGradSums(d, chunk);
+      break;
+    case 16:
+      poolGradApply(d, chunk);
+      break;
+    case 17:
+      columnSums(d, chunk);
+      break;
+    case 18:
+      columnSumsCombine(d, chunk);
+      break;
+    case 19:
+      rowSums(d, chunk);
+      break;
+    case 20:
+      maxMeanTime(d, chunk);
+      break;
+    case 21:
+      maxMeanTimeGrad(d, chunk);
+      break;
+    case 22:
+      sgdMomentum(d, chunk);
+      break;
+    case 23:
+      seededDropout(d, chunk);
+      break;
+    case 24:
+      reluGrad(d, chunk);
       break;
     default:
       unreachable();

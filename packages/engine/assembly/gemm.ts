@@ -4,18 +4,11 @@
  * every KC whatever the shape, so that an element's sum has one order for any number of threads.
  */
 import { MR, NR, tilePacked } from './micro';
+import { floatParam, param } from './parameters';
 import { scratch } from './scratch';
 
 const KC: i32 = 256;
 const MC: i32 = 96;
-
-function param(d: usize, index: usize): i32 {
-  return load<i32>(d + (index << 2));
-}
-
-function f(d: usize, index: usize): f32 {
-  return load<f32>(d + (index << 2));
-}
 
 /** Pack op(B)[k0…k0+k, n0…n0+n] as [k, NR], zero beyond n. */
 function packPanel(to: usize, b: usize, ldb: usize, isTransposed: bool, k: i32, n: i32): void {
@@ -196,7 +189,7 @@ export function gemm(d: usize, chunk: i32): void {
       k,
       bias,
       k0 == 0,
-      k0 + k == K ? f(d, 9) : -Infinity,
+      k0 + k == K ? floatParam(d, 9) : -Infinity,
     );
   }
 }
@@ -230,7 +223,7 @@ export function gemmSmall(d: usize, chunk: i32): void {
       const k = min(KC, K - k0);
       const a = A + (isTransposed ? k0 * lda + (m0 << 2) : m0 * lda + (k0 << 2));
       packA(packedA, a, lda, isTransposed, m, k);
-      const floor = k0 + k == K ? f(d, 9) : -Infinity;
+      const floor = k0 + k == K ? floatParam(d, 9) : -Infinity;
       block(packedA, packedB + <usize>k0 * NR * 4, panelBytes, C + m0 * ldc, ldc, m, N, k, param(d, 8), k0 == 0, floor);
     }
   }

@@ -23,7 +23,7 @@ export function microKernels({ isRelaxed, columns }: Variant): string {
     .map((i) => `  let ${vectors.map((j) => `c${i}${j} = v128.load(init + ${i} * initStep, ${16 * j})`).join(', ')};`)
     .join('\n');
   const store = rows
-    .map((i) => vectors.map((j) => `  v128.store(c, f32x4.max(c${i}${j}, low), ${16 * j});`).join('') + ' c += ldc;')
+    .map((i) => vectors.map((j) => `  v128.store(c, f32x4.pmax(c${i}${j}, low), ${16 * j});`).join('') + ' c += ldc;')
     .join('\n');
   // Not unrolled over the depth: that was measured slower, and V8 pairs fewer operations then.
   const product = (a: (row: number) => string): string =>
@@ -39,9 +39,10 @@ export function microKernels({ isRelaxed, columns }: Variant): string {
 export const MR: i32 = ${MR};
 export const NR: i32 = ${columns};
 
+/** x·b + c, rounded once where the variant is relaxed. */
 // @ts-ignore: decorator
 @inline
-function fma(x: v128, b: v128, c: v128): v128 {
+export function fma(x: v128, b: v128, c: v128): v128 {
   return ${fma};
 }
 
@@ -73,7 +74,7 @@ ${load}
     }
     a += skip;
   }
-${store.replaceAll(/f32x4\.max\((c\d+), low\)/g, '$1')}
+${store.replaceAll(/f32x4\.pmax\((c\d+), low\)/g, '$1')}
 }
 
 /** A in place: rows \`step\` bytes apart (those beyond \`m\` repeat the last), \`outer\` runs of \`depth\` numbers each. */

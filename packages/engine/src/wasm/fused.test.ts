@@ -1,0 +1,232 @@
+/** Our kernels against the cpu backend, where the same operations are composed; odd sizes, so that every tail runs. */
+import type * as tfjs from '@tensorflow/tfjs-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { tf } from '../backend.ts';
+import { batchNormReluPool, batchNormTrain } from '../ops/batch-norm.ts';
+import { dense } from '../ops/dense.ts';
+import { dropout } from '../ops/dropout.ts';
+import { maxMeanTime } from '../ops/max-mean-time.ts';
+import { sgdMomentum } from '../ops/sgd-momentum.ts';
+import { loadKernels, type VariantName } from './kernels.ts';
+import { loadWasm, registerAll } from './load.ts';
+
+type Tensor = tfjs.Tensor;
+
+let engine: Awaited<ReturnType<typeof loadWasm>>;
+beforeAll(async () => {
+  engine = await loadWasm(tf, { threads: 1 });
+});
+
+/** Normal numbers from a seed. */
+const normal = (shape: number[], seed: number): Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
+
+/** Run, with the gradients of a random weighting of the first result with respect to the inputs. */
+function withGradients(inputs: Tensor[], run: (...inputs: Tensor[]) => Tensor[]): Tensor[] {
+  const results = run(...inputs);
+  const weights = normal(results[0]!.shape, 99);
+  const gradients = tf.grads((...xs: Tensor[]) => tf.sum(tf.mul(run(...xs)[0]!, weights)))(inputs);
+  return [...results, ...gradients];
+}
+
+const conv = (x: Tensor, w: Tensor, stride: number, pad: 'same' | 'valid'): Tensor =>
+  tf.conv2d(x as tfjs.Tensor4D, w as tfjs.Tensor4D, stride, pad);
+
+const cases: Record<string, () => Tensor[]> = {};
+for (const [m, k, n] of [
+  [5, 37, 33],
+  [97, 300, 40],
+  [64, 513, 129],
+  [1, 300, 200],
+  [6, 256, 16],
+  [200, 7, 5],
+] as const) {
+  for (const [ta, tb] of [
+    [false, false],
+    [false, true],
+    [true, false],
+    [true, true],
+  ] as const) {
+    cases[`product [${m}, ${k}]·[${k}, ${n}]${ta ? ' Aᵀ' : ''}${tb ? ' Bᵀ' : ''}`] = () =>
+      withGradients([normal(ta ? [k, m] : [m, k], 1), normal(tb ? [n, k] : [k, n], 2)], (a, b) => [
+        tf.matMul(a, b, ta, tb),
+      ]);
+  }
+}
+cases['batched product'] = () =>
+  withGradients([normal([2, 3, 20, 17], 1), normal([2, 3, 17, 19], 2)], (a, b) => [tf.matMul(a, b)]);
+// without gradients: TensorFlow.js' own does not sum over a batch that repeats
+cases['batched product, one B'] = () => [tf.matMul(normal([6, 20, 17], 1), normal([1, 17, 19], 2))];
+cases['batched product, one A'] = () => [tf.matMul(normal([1, 20, 17], 1), normal([6, 17, 19], 2))];
+cases['batched product, Bᵀ'] = () =>
+  withGradients([normal([6, 20, 17], 1), normal([6, 19, 17], 2)], (a, b) => [tf.matMul(a, b, false, true)]);
+cases['fused product'] = () => [
+  tf.fused.matMul({
+    a: normal([30, 40], 1) as tfjs.Tensor2D,
+    b: normal([40, 21], 2) as tfjs.Tensor2D,
+    bias: normal([21], 3),
+    activation: 'relu',
+  }),
+];
+for (const [x, w, stride, pad] of [
+  [[2, 7, 9, 3], [3, 3, 3, 5], 1, 'same'],
+  [[1, 8, 12, 16], [3, 3, 16, 32], 1, 'same'],
+  [[19, 6, 7, 8], [3, 3, 8, 16], 1, 'same'],
+  [[3, 9, 8, 4], [3, 3, 4, 17], 2, 'same'],
+  [[2, 9, 8, 4], [5, 3, 4, 20], 1, 'valid'],
+  [[2, 64, 96, 1], [3, 3, 1, 64], 1, 'same'],
+  [[2, 6, 6, 8], [1, 1, 8, 16], 1, 'same'],
+  [[2, 6, 7, 8], [1, 1, 8, 16], 2, 'same'],
+  [[2, 16, 16, 3], [4, 4, 3, 24], 4, 'valid'],
+  [[1, 4, 300, 48], [3, 3, 48, 20], 1, 'same'],
+] as const) {
+  cases[`convolution [${x.join(', ')}] by [${w.join(', ')}], stride ${stride}, ${pad}`] = () =>
+    withGradients([normal([...x], 1), normal([...w], 2)], (a, b) => [conv(a, b, stride, pad)]);
+}
+cases['fused convolution'] = () => [
+  tf.fused.conv2d({
+    x: normal([2, 7, 9, 3], 1) as tfjs.Tensor4D,
+    filter: normal([3, 3, 3, 21], 2) as tfjs.Tensor4D,
+    ...{ strides: 1, pad: 'same' as const, bias: normal([21], 3), activation: 'relu' as const },
+  }),
+];
+for (const [shape, groups, relu] of [
+  [[2100, 64], 1, true],
+  [[40, 5, 21], 2, false],
+  [[64, 1030], 2, true],
+  [[6, 3], 1, false],
+] as const) {
+  cases[`batch norm [${shape.join(', ')}], ${groups} groups${relu ? ', ReLU' : ''}`] = () => {
+    const width = shape.at(-1)!;
+    return withGradients(
+      [tf.add(tf.mul(normal([...shape], 1), 3), 5), normal([width], 2), normal([width], 3)],
+      (x, g, b) => {
+        const { y, mean, variance } = batchNormTrain(x, g, b, { groups, relu });
+        return [y, mean, variance];
+      },
+    );
+  };
+}
+for (const [shape, groups] of [
+  [[4, 6, 8, 64], 2],
+  [[3, 7, 9, 21], 1],
+  [[1, 6, 60, 300], 1],
+] as const) {
+  cases[`batch norm, ReLU and pool [${shape.join(', ')}], ${groups} groups`] = () => {
+    const width = shape.at(-1)!;
+    return withGradients([normal([...shape], 1), normal([width], 2), normal([width], 3)], (x, g, b) => {
+      const { y, mean, variance } = batchNormReluPool(x, g, b, { groups });
+      return [y, mean, variance];
+    });
+  };
+}
+for (const relu of [false, true]) {
+  for (const transposeKernel of [false, true]) {
+    cases[`dense${relu ? ', ReLU' : ''}${transposeKernel ? ', [out, in]' : ''}`] = () =>
+      withGradients(
+        [normal([31, 18], 1), normal(transposeKernel ? [35, 18] : [18, 35], 2), normal([35], 3)],
+        (x, w, b) => [dense(x, w, b, { relu, transposeKernel })],
+      );
+  }
+}
+cases['dropout'] = () => withGradients([normal([331], 1)], (x) => [dropout(x, 0.3, 1234567)]);
+cases['max and mean over time'] = () => withGradients([normal([3, 7, 21], 1)], (x) => [maxMeanTime(x)]);
+for (const nesterov of [false, true]) {
+  cases[`SGD${nesterov ? ' with Nesterov momentum' : ''}`] = () =>
+    sgdMomentum(normal([7, 19], 1), normal([7, 19], 2), normal([7, 19], 3), {
+      lr: 0.1,
+      momentum: 0.9,
+      weightDecay: 0.01,
+      nesterov,
+    });
+}
+for (const [shape, axis] of [
+  [[70, 33], 0],
+  [[70, 33], 1],
+  [
+    [5, 6, 7, 8],
+    [0, 1, 2],
+  ],
+  [
+    [5, 6, 7, 8],
+    [2, 3],
+  ],
+  [
+    [40, 999],
+    [0, 1],
+  ],
+  [[9, 9, 9], 1],
+] as const) {
+  cases[`sum and mean [${shape.join(', ')}] over ${String(axis)}`] = () => {
+    const x = normal([...shape], 1);
+    const axes = [axis].flat();
+    return [tf.sum(x, axes), tf.mean(x, axes), tf.sum(x, axes, true)];
+  };
+}
+
+/** The numbers of every result on a backend. */
+async function on(backend: 'wasm' | 'cpu', run: () => Tensor[]): Promise<Float32Array[]> {
+  await tf.setBackend(backend);
+  return tf.tidy(() => run().map((x) => x.dataSync() as Float32Array));
+}
+
+/** Largest difference relative to the largest value. */
+function worst(actual: Float32Array, expected: Float32Array): number {
+  expect(actual.length).toBe(expected.length);
+  let [error, scale] = [0, 1e-30];
+  for (let i = 0; i < actual.length; i++) {
+    error = Math.max(error, Number.isFinite(actual[i]!) ? Math.abs(actual[i]! - expected[i]!) : Infinity);
+    scale = Math.max(scale, Math.abs(expected[i]!));
+  }
+  return error / scale;
+}
+
+describe('equal the cpu backend', () => {
+  // float32 sums of up to some thousand products in another order: a few units of 2⁻²⁴ times the root of the count
+  test.each(Object.entries(cases))('%s', async (_, run) => {
+    const [actual, expected] = [await on('wasm', run), await on('cpu', run)];
+    actual.forEach((values, i) => expect(worst(values, expected[i]!)).toBeLessThan(5e-6));
+  });
+});
+
+test('long sums keep their digits', async () => {
+  await tf.setBackend('wasm');
+  const x = normal([600, 1000], 5);
+  const exact = (x.dataSync() as Float32Array).reduce((sum, value) => sum + value, 0);
+  expect(Math.abs(tf.sum(x).dataSync()[0]! - exact)).toBeLessThan(2e-3); // Σ|x| is 5·10⁵
+  expect(tf.sum(tf.ones([2 ** 26])).dataSync()[0]).toBe(2 ** 26);
+});
+
+describe('bytes', () => {
+  const all = async (): Promise<Uint8Array[]> => {
+    const results: Uint8Array[] = [];
+    for (const run of Object.values(cases)) {
+      for (const values of await on('wasm', run)) results.push(new Uint8Array(values.buffer));
+    }
+    return results;
+  };
+  const withVariant = async (variant: VariantName, threads: number): Promise<Uint8Array[]> => {
+    const kernels = await loadKernels(engine.heap, threads, variant);
+    registerAll({ tf, backend: engine.backend, kernels });
+    const bytes = await all();
+    await kernels.stop();
+    return bytes;
+  };
+  let wide: Uint8Array[];
+  beforeAll(async () => {
+    wide = await withVariant('wide', 1);
+  });
+  afterAll(() => registerAll({ tf, backend: engine.backend, kernels: engine.kernels }));
+
+  test('are the same on a second run', async () => expect(await withVariant('wide', 1)).toEqual(wide));
+  test('are the same with two and three threads', async () => {
+    expect(await withVariant('wide', 2)).toEqual(wide);
+    expect(await withVariant('wide', 3)).toEqual(wide);
+  });
+  test('are the same for 128-bit registers', async () => expect(await withVariant('narrow', 2)).toEqual(wide));
+  test('without relaxed SIMD differ in last bits only', async () => {
+    const plain = await withVariant('plain', 2);
+    plain.forEach((bytes, i) =>
+      expect(worst(new Float32Array(bytes.buffer), new Float32Array(wide[i]!.buffer))).toBeLessThan(5e-6),
+    );
+  });
+});
