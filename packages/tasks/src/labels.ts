@@ -21,7 +21,7 @@ export function parseLabels(
   name: string,
   value: unknown,
   metadata: TaskMetadata,
-  vocabulary: ReadonlyMap<string, number>,
+  vocabulary: ReadonlyMap<string, number> | undefined,
   { faults, warnings }: Findings,
 ): LabelledClip[] {
   if (!isPlainObject(value)) {
@@ -56,11 +56,12 @@ export function parseLabels(
 type Fault = (message: string) => number;
 
 /** Labels are looked up as text; corpora with numeric labels may have written numbers. */
-function indexOf(label: unknown, vocabulary: ReadonlyMap<string, number>, fault: Fault): number {
+function indexOf(label: unknown, vocabulary: ReadonlyMap<string, number> | undefined, fault: Fault): number {
   if (typeof label !== 'string' && typeof label !== 'number') {
     fault(`expected a label, found ${shown(label)}`);
     return -1;
   }
+  if (!vocabulary) return -1; // its own fault has been named
   const index = vocabulary.get(String(label));
   if (index === undefined) fault(`label ${shown(label)} is not in labelvocabulary.csv`);
   return index ?? -1;
@@ -70,7 +71,7 @@ function sceneClip(
   file: string,
   labels: readonly unknown[],
   metadata: TaskMetadata,
-  vocabulary: ReadonlyMap<string, number>,
+  vocabulary: ReadonlyMap<string, number> | undefined,
   fault: Fault,
 ): LabelledClip {
   const indices = labels.map((label) => indexOf(label, vocabulary, fault));
@@ -87,7 +88,7 @@ function eventClip(
   file: string,
   labels: readonly unknown[],
   metadata: TaskMetadata,
-  vocabulary: ReadonlyMap<string, number>,
+  vocabulary: ReadonlyMap<string, number> | undefined,
   fault: Fault,
   warn: (message: string) => number,
 ): LabelledClip {

@@ -41,7 +41,7 @@ export async function readTask(dir: string): Promise<Findings & { task: OpenedTa
     .update('\0')
     .update(vocabularyText ?? '');
 
-  const indices = new Map(vocabulary.map((label, i) => [label, i]));
+  const indices = vocabulary.length > 0 ? new Map(vocabulary.map((label, i) => [label, i])) : undefined;
   const splits = new Map<string, LabelledClip[]>();
   for (const split of metadata.splits.filter(isSafeName)) {
     const name = `${split}.json`;
