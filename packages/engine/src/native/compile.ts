@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DeviceError } from '@unlabel/core';
 
 import type { BindingSources } from './platform.ts';
-import { COMPILE_FLAGS } from './platform.ts';
+import { COMPILE_FLAGS, OPS_FLAGS } from './platform.ts';
 
 export const TENSORFLOW_LIBRARIES: readonly string[] = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
 
@@ -51,10 +51,14 @@ export async function compileBinding(sources: BindingSources, root: string, outp
   const compiler = findCompiler();
   if (compiler === undefined) throw new DeviceError(`no C++ compiler was found: ${COMPILER_FIX}.`);
   const include = [...sources.include, join(root, 'tensorflow', 'include')].flatMap((dir) => ['-I', dir]);
-  const objects = sources.files.map((_, i) => `${output}.${i}.o`);
+  const units = [
+    ...sources.files.map((file) => ({ file, flags: COMPILE_FLAGS })),
+    ...sources.opsFiles.map((file) => ({ file, flags: [...COMPILE_FLAGS, ...OPS_FLAGS] })),
+  ].map((unit, i) => ({ ...unit, object: `${output}.${i}.o` }));
   await Promise.all(
-    sources.files.map((file, i) => run(compiler, [...COMPILE_FLAGS, ...include, '-c', file, '-o', objects[i]!])),
+    units.map(({ file, flags, object }) => run(compiler, [...flags, ...include, '-c', file, '-o', object])),
   );
+  const objects = units.map(({ object }) => object);
   const libraries = TENSORFLOW_LIBRARIES.map((name) => `-l:${name}`);
   const rpath = '-Wl,-rpath,$ORIGIN/../../tensorflow';
   await run(compiler, [

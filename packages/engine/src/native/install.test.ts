@@ -119,7 +119,7 @@ test('the libraries and the C headers are kept from the wheel, nothing else', ()
 });
 
 test('options become the environment variables TensorFlow reads', () => {
-  expect(engineEnvironment({})).toEqual({ TF_CPP_MIN_LOG_LEVEL: '2' });
+  expect(engineEnvironment({})).toEqual({ TF_CPP_MIN_LOG_LEVEL: '2', TF_ENABLE_ONEDNN_OPTS: '1' });
   expect(engineEnvironment({ precision: 'bf16', threads: 2 })).toMatchObject({
     TF_SET_ONEDNN_FPMATH_MODE: 'BF16',
     TF_NUM_INTRAOP_THREADS: '2',

@@ -3,7 +3,7 @@
  * result in a process of its own. Everything is made in a temporary folder and renamed, so a killed installation leaves
  * nothing that counts as installed, and the next run clears it away.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -39,8 +39,14 @@ export interface InstallOptions {
 export function isKept(name: string): boolean {
   if (TENSORFLOW_LIBRARIES.some((library) => name === `tensorflow/${library}`)) return true;
   const header = /^tensorflow\/include\/(.*\.h)$/.exec(name)?.[1];
-  return header !== undefined && /^(tensorflow\/c\/|xla\/tsl\/c\/|.*\/platform\/ctstring)/.test(header);
+  return header !== undefined && KEPT_HEADERS.test(header);
 }
+
+const KEPT_HEADERS =
+  /^(tensorflow\/c\/|xla\/tsl\/c\/|.*\/next_pluggable_device\/c\/|.*\/platform\/(ctstring|platform\.h))/;
+
+/** Raised when `isKept` keeps more: libraries unpacked by an older version are unpacked anew. */
+const LIBRARIES_LAYOUT = 2;
 
 /** Free bytes a fresh installation needs in the cache folder: the download beside what is unpacked. */
 export const bytesNeeded = (pin: WheelPin): number => pin.bytes + pin.unpackedBytes + 100_000_000;
@@ -74,9 +80,16 @@ function clearLeftovers(cache: string, key: string): void {
   }
 }
 
-const hasWholeLibraries = (root: string): boolean =>
-  existsSync(join(root, 'libraries.json')) &&
-  TENSORFLOW_LIBRARIES.every((name) => existsSync(join(root, 'tensorflow', name)));
+function hasWholeLibraries(root: string): boolean {
+  try {
+    const { layout } = JSON.parse(readFileSync(join(root, 'libraries.json'), 'utf8')) as { layout?: unknown };
+    return (
+      layout === LIBRARIES_LAYOUT && TENSORFLOW_LIBRARIES.every((name) => existsSync(join(root, 'tensorflow', name)))
+    );
+  } catch {
+    return false;
+  }
+}
 
 /**
  * Installs the native engine for `device` into the user's cache folder, or returns at once when it is there.
@@ -172,7 +185,7 @@ async function installLibraries(
   if (missing.length > 0) throw new DeviceError(`${wheel.file}: has no ${missing.join(', ')}.`);
   writeFileSync(
     join(unpacked, 'libraries.json'),
-    `${JSON.stringify({ tensorflow: TENSORFLOW_VERSION, project: pin.project, sha256: pin.sha256 ?? null })}\n`,
+    `${JSON.stringify({ layout: LIBRARIES_LAYOUT, tensorflow: TENSORFLOW_VERSION, project: pin.project, sha256: pin.sha256 ?? null })}\n`,
   );
   if (existsSync(root)) renameSync(root, join(scratch, 'replaced'));
   renameSync(unpacked, root);

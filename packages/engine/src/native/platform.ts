@@ -83,14 +83,17 @@ export function opsDir(): string {
 }
 
 export interface BindingSources {
-  /** Every .cc file, absolute. */
+  /** Every .cc file, absolute: tfjs-node's, and this package's kernels. */
   readonly files: readonly string[];
+  readonly opsFiles: readonly string[];
   /** Include folders besides the wheel's. */
   readonly include: readonly string[];
   /** Short hash of all sources and flags: the name of the binding's folder. */
   readonly hash: string;
 }
 
+/** The loops of this package's own kernels are vectorised, which takes -O3; tfjs-node's binding has none. */
+export const OPS_FLAGS: readonly string[] = ['-O3'];
 export const COMPILE_FLAGS: readonly string[] = ['-std=c++17', '-O2', '-fPIC', '-DNAPI_VERSION=8'];
 
 /** What is compiled. Throws DeviceError when an npm package it needs is missing. */
@@ -113,11 +116,13 @@ export function bindingSources(): BindingSources {
           .sort()
           .map((name) => join(dir, name))
       : [];
-  const all = [...listing(binding), ...listing(ops)];
-  const hash = createHash('sha256').update(COMPILE_FLAGS.join(' '));
+  const own = listing(ops);
+  const all = [...listing(binding), ...own];
+  const hash = createHash('sha256').update([...COMPILE_FLAGS, ...OPS_FLAGS].join(' '));
   for (const file of all) hash.update(readFileSync(file));
   return {
-    files: all.filter((file) => file.endsWith('.cc')),
+    files: listing(binding).filter((file) => file.endsWith('.cc')),
+    opsFiles: own.filter((file) => file.endsWith('.cc')),
     include: [join(nodeApi, 'include'), binding, ops],
     hash: hash.digest('hex').slice(0, 12),
   };

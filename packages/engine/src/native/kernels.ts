@@ -1,0 +1,126 @@
+/**
+ * TensorFlow.js kernels of the native engine that tfjs-node does not have: the fused operations of `../ops`, computed by this
+ * package's own TensorFlow kernels (`ops/*.cc`). Those exist for CPUs: on a GPU the portable compositions run instead.
+ */
+import type * as tfjs from '@tensorflow/tfjs-core';
+
+/** What of tfjs-node's backend is used here. */
+interface NodeBackend {
+  readonly binding: Binding;
+  executeSingleOutput(op: string, attrs: readonly OpAttr[], inputs: readonly tfjs.TensorInfo[]): tfjs.Tensor;
+  executeMultipleOutputs(
+    op: string,
+    attrs: readonly OpAttr[],
+    inputs: readonly tfjs.TensorInfo[],
+    outputs: number,
+  ): tfjs.Tensor[];
+}
+
+/** Constants of the binding, and the question whether a GPU computes. */
+interface Binding {
+  readonly TF_FLOAT: number;
+  readonly TF_INT32: number;
+  readonly TF_ATTR_STRING: number;
+  readonly TF_ATTR_INT: number;
+  readonly TF_ATTR_FLOAT: number;
+  readonly TF_ATTR_BOOL: number;
+  readonly TF_ATTR_TYPE: number;
+  isUsingGpuDevice(): boolean;
+}
+
+interface OpAttr {
+  readonly name: string;
+  readonly type: number;
+  readonly value: unknown;
+}
+
+type Attrs = Readonly<Record<string, unknown>>;
+
+/** A fused operation: its kernel's name, TensorFlow's op, the inputs in order, the attributes and the number of outputs. */
+interface OwnOp {
+  readonly kernel: string;
+  readonly inputs: readonly string[];
+  readonly attrs: Readonly<Record<string, 'float' | 'bool' | 'int'>>;
+  readonly outputs: number;
+}
+
+const norm = ['x', 'gamma', 'beta'];
+const normGrad = ['x', 'dy', 'gamma', 'beta', 'mean', 'variance'];
+
+const ownOps: readonly OwnOp[] = [
+  {
+    kernel: 'BatchNormTrain',
+    inputs: norm,
+    attrs: { epsilon: 'float', relu: 'bool', groups: 'int' },
+    outputs: 3,
+  },
+  {
+    kernel: 'BatchNormTrainGrad',
+    inputs: normGrad,
+    attrs: { epsilon: 'float', relu: 'bool', groups: 'int' },
+    outputs: 3,
+  },
+  { kernel: 'BatchNormReluPool', inputs: norm, attrs: { epsilon: 'float', groups: 'int' }, outputs: 3 },
+  { kernel: 'BatchNormReluPoolGrad', inputs: normGrad, attrs: { epsilon: 'float', groups: 'int' }, outputs: 3 },
+  { kernel: 'AffineReluPool', inputs: ['x', 'scale', 'offset'], attrs: {}, outputs: 1 },
+  { kernel: 'SeededDropout', inputs: ['x', 'seed'], attrs: { scale: 'float' }, outputs: 1 },
+  { kernel: 'BiasRelu', inputs: ['x', 'bias'], attrs: { relu: 'bool' }, outputs: 1 },
+  { kernel: 'MaxMeanTime', inputs: ['x'], attrs: {}, outputs: 1 },
+  { kernel: 'MaxMeanTimeGrad', inputs: ['x', 'dy'], attrs: {}, outputs: 1 },
+  {
+    kernel: 'SgdMomentum',
+    inputs: ['param', 'grad', 'velocity', 'rates'],
+    attrs: { nesterov: 'bool' },
+    outputs: 2,
+  },
+];
+
+/** TensorFlow's name of an own op. */
+const tensorflowOp = (kernel: string): string => `Unlabel${kernel.replace('BatchNormTrain', 'BatchNorm')}`;
+
+/** Registers the native engine's kernels; called once, when the backend is loaded. */
+export function registerNativeKernels(tf: typeof tfjs): void {
+  const backendOf = (backend: unknown): NodeBackend => backend as NodeBackend; // registered for 'tensorflow' only
+  const { binding } = backendOf(tf.backend());
+  const register = (kernelName: string, kernelFunc: tfjs.KernelFunc): void =>
+    tf.registerKernel({ kernelName, backendName: 'tensorflow', kernelFunc });
+  const float = { name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT };
+  register('ReluGrad', ({ inputs, backend }) =>
+    backendOf(backend).executeSingleOutput('ReluGrad', [float], [inputs['dy']!, inputs['y']!]),
+  );
+  if (binding.isUsingGpuDevice()) return;
+  const types = { float: binding.TF_ATTR_FLOAT, bool: binding.TF_ATTR_BOOL, int: binding.TF_ATTR_INT };
+  for (const op of ownOps) {
+    const name = tensorflowOp(op.kernel);
+    register(op.kernel, ({ inputs, attrs, backend }) => {
+      const ordered = op.inputs.map((key) => inputs[key]!);
+      const list = Object.entries(op.attrs).map(([key, type]) => ({
+        name: key,
+        type: types[type],
+        value: (attrs as Attrs)[key],
+      }));
+      return op.outputs === 1
+        ? backendOf(backend).executeSingleOutput(name, list, ordered)
+        : backendOf(backend).executeMultipleOutputs(name, list, ordered, op.outputs);
+    });
+  }
+  register('Dense', ({ inputs, attrs, backend }) => {
+    const { relu, transposeKernel } = attrs as Attrs;
+    const product = backendOf(backend).executeSingleOutput(
+      'MatMul',
+      [
+        { name: 'transpose_a', type: binding.TF_ATTR_BOOL, value: false },
+        { name: 'transpose_b', type: binding.TF_ATTR_BOOL, value: transposeKernel },
+        float,
+      ],
+      [inputs['x']!, inputs['kernel']!],
+    );
+    const result = backendOf(backend).executeSingleOutput(
+      tensorflowOp('BiasRelu'),
+      [{ name: 'relu', type: binding.TF_ATTR_BOOL, value: relu }],
+      [product, inputs['bias']!],
+    );
+    product.dispose();
+    return result;
+  });
+}

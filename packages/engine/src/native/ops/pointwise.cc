@@ -1,0 +1,190 @@
+// Memory-bound operations in one pass each: seeded dropout, bias with ReLU, max + mean over time with its gradient, SGD with momentum.
+#include <vector>
+
+#include "op.h"
+#include "parallel.h"
+
+namespace unlabel {
+namespace {
+
+constexpr int64_t kPiece = 65536;
+
+// MurmurHash3's 32-bit finaliser.
+inline uint32_t Mix(uint32_t x) {
+  x = (x ^ (x >> 16)) * 0x85ebca6bu;
+  x = (x ^ (x >> 13)) * 0xc2b2ae35u;
+  return x ^ (x >> 16);
+}
+
+// y = x/(1 − rate) where Mix(base + i·0x9e3779b9) ≥ threshold, else 0; Mix is written out so that the loop vectorises.
+UNLABEL_SIMD void DropRows(const float* __restrict__ x, uint32_t begin, int64_t count, uint32_t base,
+                           uint32_t threshold, float scale, float* __restrict__ y) {
+  for (int64_t k = 0; k < count; k++) {
+    uint32_t h = base + (begin + static_cast<uint32_t>(k)) * 0x9e3779b9u;
+    h = (h ^ (h >> 16)) * 0x85ebca6bu;
+    h = (h ^ (h >> 13)) * 0xc2b2ae35u;
+    h = h ^ (h >> 16);
+    y[k] = h >= threshold ? x[k] * scale : 0;
+  }
+}
+
+// {x, seed [2] = seed, threshold} -> y; also its own gradient
+void SeededDropout(const Attributes& attributes, Context& context) {
+  const Shape shape = context.InputShape(0);
+  if (!context.Check(SizeOf(context.InputShape(1)) == 2, "dropout: seed must have two elements")) return;
+  const float* x = context.Input(0);
+  const uint32_t base = Mix(static_cast<uint32_t>(context.IntInput(1)[0]));
+  const uint32_t threshold = static_cast<uint32_t>(context.IntInput(1)[1]);
+  float* y = context.Output(0, shape);
+  if (y == nullptr) return;
+  const int64_t size = SizeOf(shape);
+  ParallelFor((size + kPiece - 1) / kPiece, [&](int64_t i) {
+    const int64_t at = i * kPiece;
+    DropRows(x + at, static_cast<uint32_t>(at), size - at < kPiece ? size - at : kPiece, base, threshold,
+             attributes.scale, y + at);
+  });
+}
+
+UNLABEL_SIMD void BiasRows(const float* __restrict__ x, const float* __restrict__ bias, int64_t rows, int64_t width,
+                           bool relu, float* __restrict__ y) {
+  for (int64_t r = 0; r < rows; r++, x += width, y += width) {
+    if (relu) {
+      for (int64_t c = 0; c < width; c++) {
+        const float v = x[c] + bias[c];
+        y[c] = v < 0 ? 0 : v;
+      }
+    } else {
+      for (int64_t c = 0; c < width; c++) y[c] = x[c] + bias[c];
+    }
+  }
+}
+
+// {x [M, C], bias [C]} -> y
+void BiasRelu(const Attributes& attributes, Context& context) {
+  const Shape shape = context.InputShape(0);
+  if (!context.Check(!shape.empty() && SizeOf(context.InputShape(1)) == shape.back(), "bias: must be as long as x's last axis")) {
+    return;
+  }
+  const float *x = context.Input(0), *bias = context.Input(1);
+  float* y = context.Output(0, shape);
+  if (y == nullptr || SizeOf(shape) == 0) return;
+  const int64_t width = shape.back();
+  const Chunks chunks(SizeOf(shape) / width, width);
+  ParallelFor(chunks.count, [&](int64_t i) {
+    const int64_t at = chunks.begin(i);
+    BiasRows(x + at * width, bias, chunks.end(i) - at, width, attributes.relu, y + at * width);
+  });
+}
+
+UNLABEL_SIMD void MaxMean(const float* __restrict__ x, int64_t steps, int64_t width, float* __restrict__ y) {
+  const float share = 1.0f / static_cast<float>(steps);
+  for (int64_t from = 0; from < width; from += 64) {
+    const int64_t count = width - from < 64 ? width - from : 64;
+    float best[64], sum[64];
+    for (int64_t d = 0; d < count; d++) best[d] = sum[d] = x[from + d];
+    for (int64_t t = 1; t < steps; t++) {
+      const float* __restrict__ row = x + t * width + from;
+      for (int64_t d = 0; d < count; d++) {
+        best[d] = row[d] > best[d] ? row[d] : best[d];
+        sum[d] += row[d];
+      }
+    }
+    for (int64_t d = 0; d < count; d++) y[from + d] = best[d] + sum[d] * share;
+  }
+}
+
+UNLABEL_SIMD void MaxMeanGradient(const float* __restrict__ x, const float* __restrict__ dy, int64_t steps,
+                                  int64_t width, float* __restrict__ dx) {
+  const float share = 1.0f / static_cast<float>(steps);
+  for (int64_t from = 0; from < width; from += 64) {
+    const int64_t count = width - from < 64 ? width - from : 64;
+    float best[64], rest[64], mean[64];
+    for (int64_t d = 0; d < count; d++) {
+      best[d] = x[from + d];
+      rest[d] = dy[from + d];  // what of the maximum's gradient is not given away yet
+      mean[d] = rest[d] * share;
+    }
+    for (int64_t t = 1; t < steps; t++) {
+      const float* __restrict__ row = x + t * width + from;
+      for (int64_t d = 0; d < count; d++) best[d] = row[d] > best[d] ? row[d] : best[d];
+    }
+    for (int64_t t = 0; t < steps; t++) {
+      const float* __restrict__ row = x + t * width + from;
+      float* __restrict__ out = dx + t * width + from;
+      for (int64_t d = 0; d < count; d++) {
+        const float taken = row[d] == best[d] ? rest[d] : 0;
+        rest[d] -= taken;
+        out[d] = mean[d] + taken;
+      }
+    }
+  }
+}
+
+// {x [B, T, D]} -> y [B, D]
+void MaxMeanTime(const Attributes&, Context& context) {
+  const Shape shape = context.InputShape(0);
+  if (!context.Check(shape.size() == 3 && shape[1] >= 1, "max-mean: x must be [B, T>0, D]")) return;
+  const float* x = context.Input(0);
+  float* y = context.Output(0, {shape[0], shape[2]});
+  if (y == nullptr) return;
+  ParallelFor(shape[0], [&](int64_t b) { MaxMean(x + b * shape[1] * shape[2], shape[1], shape[2], y + b * shape[2]); });
+}
+
+// {x [B, T, D], dy [B, D]} -> dx
+void MaxMeanTimeGrad(const Attributes&, Context& context) {
+  const Shape shape = context.InputShape(0);
+  if (!context.Check(shape.size() == 3 && shape[1] >= 1, "max-mean: x must be [B, T>0, D]")) return;
+  if (!context.Check(context.InputShape(1) == Shape({shape[0], shape[2]}), "max-mean: dy must be [B, D]")) return;
+  const float *x = context.Input(0), *dy = context.Input(1);
+  float* dx = context.Output(0, shape);
+  if (dx == nullptr) return;
+  ParallelFor(shape[0], [&](int64_t b) {
+    const int64_t at = b * shape[1] * shape[2];
+    MaxMeanGradient(x + at, dy + b * shape[2], shape[1], shape[2], dx + at);
+  });
+}
+
+UNLABEL_SIMD void SgdRow(const float* __restrict__ p, const float* __restrict__ g, const float* __restrict__ v,
+                         int64_t count, float lr, float momentum, float decay, float look_ahead,
+                         float* __restrict__ p_new, float* __restrict__ v_new) {
+  for (int64_t k = 0; k < count; k++) {
+    const float gradient = g[k] + decay * p[k];
+    const float velocity = momentum * v[k] + gradient;
+    v_new[k] = velocity;
+    p_new[k] = p[k] - lr * (look_ahead != 0 ? gradient + look_ahead * velocity : velocity);
+  }
+}
+
+// {param, grad, velocity, rates [3] = lr, momentum, weight decay} -> [param, velocity], as torch.optim.SGD
+void SgdMomentum(const Attributes& attributes, Context& context) {
+  const Shape shape = context.InputShape(0);
+  const int64_t size = SizeOf(shape);
+  if (!context.Check(SizeOf(context.InputShape(1)) == size && SizeOf(context.InputShape(2)) == size &&
+                         SizeOf(context.InputShape(3)) == 3,
+                     "sgd: param, grad and velocity must have one shape, rates three elements")) {
+    return;
+  }
+  const float *p = context.Input(0), *g = context.Input(1), *v = context.Input(2), *rates = context.Input(3);
+  float *p_new = context.Output(0, shape), *v_new = context.Output(1, shape);
+  if (p_new == nullptr || v_new == nullptr) return;
+  ParallelFor((size + kPiece - 1) / kPiece, [&](int64_t i) {
+    const int64_t at = i * kPiece;
+    SgdRow(p + at, g + at, v + at, size - at < kPiece ? size - at : kPiece, rates[0], rates[1], rates[2],
+           attributes.nesterov ? rates[1] : 0, p_new + at, v_new + at);
+  });
+}
+
+}  // namespace
+
+void RegisterPointwise() {
+  Register<SeededDropout>({"UnlabelSeededDropout", {"x: float", "seed: int32"}, {"y: float"}, {"scale: float"}});
+  Register<BiasRelu>({"UnlabelBiasRelu", {"x: float", "bias: float"}, {"y: float"}, {"relu: bool"}});
+  Register<MaxMeanTime>({"UnlabelMaxMeanTime", {"x: float"}, {"y: float"}, {}});
+  Register<MaxMeanTimeGrad>({"UnlabelMaxMeanTimeGrad", {"x: float", "dy: float"}, {"dx: float"}, {}});
+  Register<SgdMomentum>({"UnlabelSgdMomentum",
+                         {"param: float", "grad: float", "velocity: float", "rates: float"},
+                         {"new_param: float", "new_velocity: float"},
+                         {"nesterov: bool"}});
+}
+
+}  // namespace unlabel

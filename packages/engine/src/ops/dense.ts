@@ -1,0 +1,59 @@
+/** Product, bias and ReLU in one, with a gradient that computes only what is asked for. */
+import type { Tensor } from '@unlabel/core';
+import { tf } from '../backend.ts';
+import { defineGradient, hasKernel, runKernel } from './kernel.ts';
+
+export interface DenseOptions {
+  readonly relu?: boolean;
+  /** The kernel lies as [out, in], torch's way, instead of [in, out]. Default false. */
+  readonly transposeKernel?: boolean;
+}
+
+type Matrix = ReturnType<typeof tf.tensor2d>;
+
+defineGradient({
+  kernel: 'Dense',
+  inputs: ['x', 'kernel'],
+  outputs: [true],
+  gradient: ([dy], saved, attrs) => {
+    const [x, kernel, y] = saved as [Matrix, Matrix, Matrix];
+    const transposed = attrs['transposeKernel'] === true;
+    const g = (attrs['relu'] === true ? reluGradient(dy!, y) : dy!) as Matrix;
+    return {
+      x: () => tf.matMul(g, kernel, false, !transposed),
+      kernel: () => (transposed ? tf.matMul(g, x, true, false) : tf.matMul(x, g, true, false)),
+      bias: () => tf.sum(g, 0),
+    };
+  },
+});
+
+/** dy where y > 0, else 0. */
+function reluGradient(dy: Tensor, y: Tensor): Tensor {
+  if (hasKernel('ReluGrad')) return runKernel('ReluGrad', { dy, y }, {})[0]!;
+  return tf.mul(dy, tf.cast(tf.greater(y, 0), 'float32'));
+}
+
+/**
+ * x·W + b over the last axis, then ReLU if asked for.
+ * @param x […, I]
+ * @param kernel [I, O], or [O, I] with `transposeKernel`
+ * @param bias [O]
+ * @returns […, O]
+ */
+export function dense(x: Tensor, kernel: Tensor, bias?: Tensor, options: DenseOptions = {}): Tensor {
+  const { relu = false, transposeKernel = false } = options;
+  return tf.tidy(() => {
+    const outputs = kernel.shape[transposeKernel ? 0 : 1]!;
+    const rows = (x.rank === 2 ? x : tf.reshape(x, [-1, x.shape.at(-1)!])) as Matrix;
+    const y = hasKernel('Dense')
+      ? runKernel('Dense', { x: rows, kernel, bias: bias ?? tf.zeros([outputs]) }, { relu, transposeKernel })[0]!
+      : composed(rows, kernel as Matrix, bias, relu, transposeKernel);
+    return x.rank === 2 ? y : tf.reshape(y, [...x.shape.slice(0, -1), outputs]);
+  });
+}
+
+function composed(x: Matrix, kernel: Matrix, bias: Tensor | undefined, relu: boolean, transposed: boolean): Tensor {
+  const product = tf.matMul(x, kernel, false, transposed);
+  const y = bias ? tf.add(product, bias) : product;
+  return relu ? tf.relu(y) : y;
+}

@@ -1,0 +1,12 @@
+export { batchNormReluPool, batchNormTrain, type BatchNormOptions, type BatchNormResult } from './batch-norm.ts';
+export {
+  affineReluPool,
+  convStageEval,
+  convStageTrain,
+  type ConvStageStatistics,
+  type ConvStageWeights,
+} from './conv-stage.ts';
+export { dense, type DenseOptions } from './dense.ts';
+export { dropout, dropoutMask } from './dropout.ts';
+export { maxMeanTime } from './max-mean-time.ts';
+export { sgdMomentum, type SgdMomentumOptions } from './sgd-momentum.ts';

@@ -1,0 +1,3 @@
+import { describeOps } from './ops.test-suite.ts';
+
+describeOps('cpu');

@@ -1,0 +1,197 @@
+/** The tests of the fused operations, run by one file per engine: kernel against composition, gradients against finite differences. */
+import { createRng, type NdArray, type Tensor } from '@unlabel/core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { tf, useEngine, type EngineName } from '../backend.ts';
+import { checkGradients, expectAllClose, expectNoLeak } from '../testing.ts';
+import {
+  affineReluPool,
+  batchNormReluPool,
+  batchNormTrain,
+  convStageEval,
+  convStageTrain,
+  dense,
+  dropout,
+  dropoutMask,
+  maxMeanTime,
+  sgdMomentum,
+} from './index.ts';
+import { composed } from './kernel.ts';
+
+/** Values of order 1 that are far from ties: what a finite difference needs around a maximum. */
+function values(shape: readonly number[], label: string, offset = 0): NdArray {
+  const rng = createRng(11).fork(label);
+  const size = shape.reduce((product, n) => product * n, 1);
+  return { data: Float32Array.from({ length: size }, () => offset + rng.normal()), shape };
+}
+
+const tensor = ({ data, shape }: NdArray): Tensor => tf.tensor(data, [...shape]);
+
+/** A weighted sum, so that every element's gradient differs. */
+const weighted = (y: Tensor): Tensor => tf.sum(tf.mul(y, tensor(values(y.shape, 'weights'))));
+
+interface Case {
+  readonly inputs: readonly NdArray[];
+  readonly run: (...inputs: Tensor[]) => Tensor;
+}
+
+const [gamma, beta] = [values([5], 'gamma', 1), values([5], 'beta')];
+const gradient = { atol: 4e-3, rtol: 2e-2 };
+
+const cases: Readonly<Record<string, Case>> = {
+  'batch norm of rows': {
+    inputs: [values([12, 5], 'x', 3), gamma, beta],
+    run: (x, g, b) => batchNormTrain(x!, g, b).y,
+  },
+  'batch norm of images with ReLU, in two groups': {
+    inputs: [values([4, 3, 2, 5], 'x'), gamma, beta],
+    run: (x, g, b) => batchNormTrain(x!, g, b, { groups: 2, relu: true }).y,
+  },
+  'batch norm without gain and offset': {
+    inputs: [values([9, 5], 'x')],
+    run: (x) => batchNormTrain(x!, undefined, undefined).y,
+  },
+  'batch norm, ReLU and pool': {
+    inputs: [values([2, 4, 6, 5], 'x'), gamma, beta],
+    run: (x, g, b) => batchNormReluPool(x!, g, b).y,
+  },
+  'batch norm, ReLU and pool of odd sizes, in two groups': {
+    inputs: [values([4, 5, 3, 5], 'x'), gamma, beta],
+    run: (x, g, b) => batchNormReluPool(x!, g, b, { groups: 2 }).y,
+  },
+  'a convolution stage': {
+    inputs: [values([2, 4, 4, 2], 'x'), values([3, 3, 2, 5], 'kernel'), gamma, beta, values([5], 'bias')],
+    run: (x, kernel, g, b, bias) => convStageTrain(x!, { kernel: kernel!, gamma: g!, beta: b!, bias }).y,
+  },
+  'dense with bias and ReLU': {
+    inputs: [values([6, 4], 'x'), values([4, 3], 'kernel'), values([3], 'bias')],
+    run: (x, kernel, bias) => dense(x!, kernel!, bias, { relu: true }),
+  },
+  'dense over the last of three axes with a transposed kernel': {
+    inputs: [values([2, 3, 4], 'x'), values([5, 4], 'kernel')],
+    run: (x, kernel) => dense(x!, kernel!, undefined, { transposeKernel: true }),
+  },
+  dropout: { inputs: [values([7, 9], 'x')], run: (x) => dropout(x!, 0.3, 4_000_000_007) },
+  'max + mean over time': { inputs: [values([3, 5, 70], 'x')], run: (x) => maxMeanTime(x!) },
+};
+
+/** Defines the suite for one engine. */
+export function describeOps(engine: EngineName): void {
+  beforeAll(() => useEngine({ engine, threads: 2 }));
+
+  describe.each(Object.entries(cases))('%s', (_name, { inputs, run }) => {
+    test('agrees with its composition, value and gradients', () => {
+      const both = [true, false].map((isComposed) => {
+        const compute = () => {
+          const tensors = inputs.map(tensor);
+          return [run(...tensors), ...tf.grads((...args: Tensor[]) => weighted(run(...args)))(tensors)];
+        };
+        return isComposed ? composed(compute) : compute();
+      });
+      const [expected, found] = both as [Tensor[], Tensor[]];
+      found.forEach((value, i) => expectAllClose(value, expected[i]!, { atol: 2e-5, rtol: 1e-5 }));
+    });
+
+    test('has the gradient that finite differences give', async () => {
+      await checkGradients((...args) => weighted(run(...args)), inputs, { step: 2e-3, ...gradient });
+    });
+
+    test('leaves no tensor behind', async () => {
+      const tensors = inputs.map(tensor);
+      await expectNoLeak(() => {
+        tf.dispose(tf.grads((...args: Tensor[]) => weighted(run(...args)))(tensors));
+        tf.dispose(tf.tidy(() => run(...tensors)));
+      });
+    });
+  });
+
+  test('batch statistics are the literal ones, biased, also far from zero', () => {
+    const { data, shape } = values([50, 3, 2, 5], 'far', 1000);
+    const { y, mean, variance } = batchNormTrain(tensor({ data, shape }), undefined, undefined);
+    for (let c = 0; c < 5; c++) {
+      const column = Array.from({ length: data.length / 5 }, (_, i) => data[i * 5 + c]!);
+      const m = column.reduce((sum, v) => sum + v, 0) / column.length;
+      const v = column.reduce((sum, value) => sum + (value - m) ** 2, 0) / column.length;
+      expect(mean.dataSync()[c]).toBeCloseTo(m, 3);
+      expect(Math.abs(variance.dataSync()[c]! - v)).toBeLessThan(2e-3);
+    }
+    expect(Math.abs(tf.mean(y).dataSync()[0]!)).toBeLessThan(2e-3);
+  });
+
+  test('two groups are two calls', () => {
+    const x = values([6, 4, 4, 5], 'groups');
+    const whole = batchNormReluPool(tensor(x), tensor(gamma), tensor(beta), { groups: 2 });
+    const halves = tf.split(tensor(x), 2).map((half) => batchNormReluPool(half, tensor(gamma), tensor(beta)));
+    expectAllClose(whole.y, tf.concat(halves.map(({ y }) => y)), { atol: 1e-6 });
+    expectAllClose(whole.mean, tf.stack(halves.map(({ mean }) => mean)), { atol: 1e-6 });
+    expectAllClose(whole.variance, tf.stack(halves.map(({ variance }) => variance)), { atol: 1e-6 });
+  });
+
+  test('a tied pool gives its gradient to the first, and none where ReLU is shut', () => {
+    const x = tf.tensor4d([1, 1, 1, 1, -3, -3, -3, -3], [2, 2, 2, 1]);
+    const run = (input: Tensor) => tf.sum(batchNormReluPool(input, tf.ones([1]), undefined).y);
+    const [open] = tf.split(tf.grad(run)(x), 2);
+    const [first, ...others] = open!.dataSync();
+    expect(others.every((value) => Math.abs(value - others[0]!) < 1e-6)).toBe(true);
+    expect(first! - others[0]!).toBeCloseTo(0.5, 3); // gamma/σ, with σ² = 4
+  });
+
+  test('tied maxima over time give their gradient to the first', () => {
+    const x = tf.ones([1, 3, 2]);
+    const dx = tf.grad((input: Tensor) => tf.sum(maxMeanTime(input)))(x);
+    expectAllClose(
+      tf.reshape(dx, [6]),
+      [4, 4, 1, 1, 1, 1].map((third) => third / 3),
+      { atol: 1e-6 },
+    );
+  });
+
+  test('NaN is not hidden', () => {
+    const x = tf.fill([2, 2, 2, 5], NaN);
+    const { y, mean } = batchNormReluPool(x, undefined, undefined);
+    expect(mean.dataSync().every(Number.isNaN)).toBe(true);
+    // TensorFlow.js' own ReLU on wasm makes 0 of NaN; the statistics show it there.
+    if (engine !== 'wasm') expect(y.dataSync().every(Number.isNaN)).toBe(true);
+  });
+
+  test('the dropout mask is the documented hash, and drops its share', () => {
+    const y = dropout(tf.ones([70_001]), 0.3, 5).dataSync();
+    expect(y).toEqual(dropoutMask(70_001, 0.3, 5));
+    expect(y.filter((value) => value === 0).length / y.length).toBeCloseTo(0.3, 2);
+    expect(dropout(tf.ones([100]), 0.3, 6).dataSync()).not.toEqual(y.slice(0, 100));
+  });
+
+  test('a convolution stage in evaluation is the composition with running statistics', () => {
+    const x = tensor(values([2, 5, 6, 2], 'x'));
+    const [kernel, bias, g, b, mean] = ['kernel', 'bias', 'gamma', 'beta', 'mean'].map((label) =>
+      tensor(values(label === 'kernel' ? [3, 3, 2, 5] : [5], label)),
+    ) as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const variance = tf.add(tf.square(mean), 0.5);
+    const h = tf.add(tf.conv2d(x as never, kernel as never, 1, 'same'), bias);
+    const normal = tf.add(tf.mul(tf.div(tf.sub(h, mean), tf.sqrt(tf.add(variance, 1e-5))), g), b);
+    const expected = tf.maxPool(tf.relu(normal) as never, 2, 2, 'valid');
+    expectAllClose(convStageEval(x, { kernel, bias, gamma: g, beta: b }, { mean, variance }), expected, { atol: 1e-5 });
+    expectAllClose(
+      composed(() => affineReluPool(h, g, b)),
+      affineReluPool(h, g, b),
+      { atol: 1e-6 },
+    );
+  });
+
+  test('a bias before batch norm moves the mean and nothing else', () => {
+    const weights = { kernel: tensor(values([3, 3, 2, 5], 'kernel')), gamma: tensor(gamma), beta: tensor(beta) };
+    const x = tensor(values([2, 4, 4, 2], 'x'));
+    const [without, withBias] = [undefined, tf.fill([5], 3)].map((bias) => convStageTrain(x, { ...weights, bias }));
+    expectAllClose(withBias!.y, without!.y, { atol: 0 });
+    expectAllClose(withBias!.mean, tf.add(without!.mean, 3), { atol: 1e-5 });
+  });
+
+  test.each([false, true])('SGD with momentum is the literal update (nesterov %s)', (nesterov) => {
+    const [p, g, v] = ['p', 'g', 'v'].map((label) => values([4, 3], label)) as [NdArray, NdArray, NdArray];
+    const options = { lr: 0.1, momentum: 0.9, weightDecay: 0.01, nesterov };
+    const [param, velocity] = sgdMomentum(tensor(p), tensor(g), tensor(v), options);
+    const next = p.data.map((w, i) => 0.9 * v.data[i]! + g.data[i]! + 0.01 * w);
+    const step = p.data.map((w, i) => w - 0.1 * (nesterov ? g.data[i]! + 0.01 * w + 0.9 * next[i]! : next[i]!));
+    expectAllClose(velocity, { data: next, shape: [4, 3] }, { atol: 1e-6 });
+    expectAllClose(param, { data: step, shape: [4, 3] }, { atol: 1e-6 });
+  });
+}
