@@ -38,9 +38,9 @@ export function boardHtml(board: Board): string {
           <p class="lead">
             ${summary(board)} <a href="leaderboard.csv" download>CSV</a> · <a href="leaderboard.json" download>JSON</a>
           </p>
+          ${claims(board)}
         </header>
         <main>
-          ${differences(board)}
           <section aria-labelledby="scores">
             <h2 id="scores">Scores</h2>
             <p class="soft">
@@ -49,7 +49,7 @@ export function boardHtml(board: Board): string {
             </p>
             ${scoreTable(rows, tasks)}
           </section>
-          ${taskTable(board)} ${allMetrics(board)} ${provenance(board)} ${notes(board)}
+          ${differences(board)} ${taskTable(board)} ${allMetrics(board)} ${provenance(board)} ${notes(board)}
         </main>
         <script>
           ${script};
@@ -64,23 +64,39 @@ function summary({ rows, tasks }: Board): string {
   return `${plural(rows.length, 'row')} on ${plural(tasks.length, 'task')}, ${protocols}, sorted by mean.`;
 }
 
-/** What pre-training gained: one small plot for each row that has its own random initialisation beside it. */
+const withOwnInit = (rows: readonly BoardRow[]): BoardRow[] =>
+  rows.filter(({ versus }) => versus?.isOwnInit && Object.keys(versus.tasks).length > 0);
+
+/** `good` or `bad` where the interval excludes zero. */
+const verdict = ({ low, high }: { low: number | null; high: number | null }): string =>
+  (low ?? 0) > 0 ? 'good' : (high ?? 0) < 0 ? 'bad' : '';
+
+/** What pre-training gained, in a sentence for each row that has its own random initialisation beside it. */
+function claims({ rows, tasks }: Board): Markup {
+  return html`${withOwnInit(rows).map(
+    (row) => html`<p class="claim ${verdict(row.versus!.mean)}">${differenceSentence(row, tasks)}</p>`,
+  )}`;
+}
+
+/** The same task by task, as a plot. */
 function differences({ rows, tasks }: Board): Markup {
-  const own = rows.filter(({ versus }) => versus?.isOwnInit && Object.keys(versus.tasks).length > 0);
-  return html`${own.map((row, i) => {
+  return html`${withOwnInit(rows).map((row, i) => {
     const versus = row.versus!;
     const found = tasks.filter(({ key }) => Object.hasOwn(versus.tasks, key));
     const span = spanOf([versus.mean, ...found.map(({ key }) => versus.tasks[key]!)]);
     const edge = Number((100 * span).toFixed(0));
     const line = (label: string, of: NonNullable<BoardRow['versus']>['mean']): Markup =>
-      html` <tr class="${(of.low ?? 0) > 0 ? 'good' : (of.high ?? 0) < 0 ? 'bad' : ''}">
+      html` <tr class="${verdict(of)}">
         <th scope="row">${label}</th>
         <td class="plot">${dot(of, span)}</td>
         <td>${formatDifference(of)}</td>
       </tr>`;
     return html` <section aria-labelledby="gain-${i}">
       <h2 id="gain-${i}">${row.label} against its random initialisation</h2>
-      <p>${differenceSentence(row, tasks)}</p>
+      <p class="soft">
+        Difference from ${row.versus!.referenceLabel} in points of the primary metric, on the same test clips, with its
+        95 % interval.
+      </p>
       <div class="scroll" tabindex="0" role="region" aria-labelledby="gain-${i}">
         <table class="forest">
           <thead>
@@ -143,11 +159,13 @@ function scoreTable(rows: readonly BoardRow[], tasks: readonly BoardTask[]): Mar
         ${rows.map(
           (row) =>
             html`<tr>
-              <th scope="row" data-value="${row.label}">${row.label}<small>${row.model.method}</small></th>
+              <th scope="row" data-value="${row.label}">
+                ${row.label}${row.model.method !== row.label && html`<small>${row.model.method}</small>`}
+              </th>
               <td class="mean" data-value="${row.mean.value ?? ''}">
                 ${score(row.mean, 'mean', row.mean.value === bestMean)}
               </td>
-              <td data-value="${row.rank.value ?? ''}">${formatRank(row.rank)}</td>
+              <td class="rank" data-value="${row.rank.value ?? ''}">${formatRank(row.rank)}</td>
               ${row.cells.map((cell, t) => scoreCell(cell, tasks[t]!, best[t]!))}
               <td class="number" data-value="${row.meanRank ?? ''}">${row.meanRank?.toFixed(1) ?? '–'}</td>
               <td class="number" data-value="${row.winRate ?? ''}">${formatScore(row.winRate)}</td>
