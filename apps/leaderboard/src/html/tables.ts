@@ -127,7 +127,7 @@ export function provenance({ rows }: Board): Markup {
               <td>${row.protocol}<small>seed ${row.seed}</small></td>
               <td class="number">${total(({ time }) => time.embedSeconds)}</td>
               <td class="number">${total(({ time }) => time.probeSeconds)}</td>
-              <td>${environments(row).map((text) => html`<small>${text}</small>`)}</td>
+              <td class="wide">${environments(row).map((text) => html`<small>${text}</small>`)}</td>
             </tr> `;
           })}
         </tbody>
