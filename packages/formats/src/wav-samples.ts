@@ -106,7 +106,8 @@ export function encodeFrames(
       return;
     }
     for (let i = 0, at = offset + 2 * c; i < channel.length; i++, at += 2 * n) {
-      view.setInt16(at, Math.max(-32768, Math.min(32767, Math.round(channel[i]! * 32768))), true);
+      const x = Math.floor(channel[i]! * 32768 + 0.5); // exact in float64, and much faster than Math.round
+      view.setInt16(at, x > 32767 ? 32767 : x < -32768 ? -32768 : x, true);
     }
   });
 }
