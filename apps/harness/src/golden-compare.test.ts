@@ -108,6 +108,23 @@ describe('a tensor', () => {
     expect(shares({ golden, found: { y: array([1, 2]) } })['y']).toBe(Infinity);
   });
 
+  test('of a gradient may have a handful of elements beyond its bound when the whole is near', () => {
+    const golden = { outputs: [{ name: 'grad.w', shape: [200], stride: 1 }], tolerance: { atol: 1e-6, rtol: 0 } };
+    const ones = Array.from({ length: 200 }, () => 1);
+    const stored = { 'grad.w': array(ones) };
+    const withErrors = (count: number, error: number) => ({
+      'grad.w': array(ones.map((one, i) => (i < count ? one + error : one))),
+    });
+    // ‖a − b‖/‖b‖ = error·√(count/200)
+    expect(shares({ golden, found: withErrors(2, 0.005), stored })['grad.w']).toBeCloseTo(0.5, 3);
+    expect(shares({ golden, found: withErrors(2, 0.02), stored })['grad.w']).toBeGreaterThan(1);
+    expect(shares({ golden, found: withErrors(3, 0.005), stored })['grad.w']).toBeGreaterThan(1000);
+    const other = { outputs: [{ name: 'w', shape: [200], stride: 1 }], tolerance: { atol: 1e-6, rtol: 0 } };
+    expect(
+      shares({ golden: other, found: { w: withErrors(2, 0.005)['grad.w'] }, stored: { w: array(ones) } })['w'],
+    ).toBeGreaterThan(1000);
+  });
+
   test('matches not-a-number and infinities only with themselves', () => {
     const golden = { outputs: one(), tolerance: { atol: 1 } };
     const stored = { y: array([NaN, -Infinity]) };
