@@ -48,7 +48,7 @@ export function encodeWav(
   if (!Number.isInteger(sampleRate) || sampleRate < 1 || sampleRate > 16_000_000) {
     throw new DataError(`encodeWav: expected a sample rate of 1…16000000 Hz, found ${sampleRate}`);
   }
-  if (encoding === 'pcm16' && channels.some((channel) => channel.some((x) => Number.isNaN(x)))) {
+  if (encoding === 'pcm16' && channels.some(hasNaN)) {
     throw new DataError('encodeWav: the samples contain NaN, which 16-bit integers cannot hold');
   }
   const isFloat = encoding === 'float32';
@@ -85,6 +85,11 @@ export function encodeWav(
   u32(dataBytes);
   encodeFrames(channels, encoding, bytes, at);
   return bytes;
+}
+
+function hasNaN(channel: Float32Array): boolean {
+  for (let i = 0; i < channel.length; i++) if (Number.isNaN(channel[i]!)) return true; // some() takes ten times as long
+  return false;
 }
 
 export interface WavReader {
