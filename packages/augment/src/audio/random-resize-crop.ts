@@ -50,27 +50,38 @@ export function resizeCrop(x: NdArray, box: CropBox, virtualCropScale: readonly 
   const lastRow = Math.min(h, top + F); // rows of the rectangle that hold input: firstRow … lastRow − 1
 
   const columns = cubicTaps(w, T);
-  const rows = new Float32Array(Math.max(0, lastRow - firstRow) * T); // resized in time only
+  const rows = new Float64Array((Math.max(0, lastRow - firstRow) + 1) * T); // resized in time; the last row stays zero
+  const zeroRow = rows.length - T;
+  const line = new Float64Array(w + 3); // a row of the rectangle, its ends repeated once before and twice behind
+  const from = Math.max(0, left);
+  const to = Math.min(w, left + T);
   for (let r = firstRow, at = 0; r < lastRow; r++, at += T) {
-    const source = (r - top) * T - left;
+    for (let c = from, source = (r - top) * T + from - left; c < to; c++) line[c + 1] = x.data[source++]!;
+    line[0] = line[1]!;
+    line[w + 1] = line[w + 2] = line[w]!;
     for (let t = 0, k = 0; t < T; t++, k += 4) {
-      let sum = 0;
-      for (let tap = k; tap < k + 4; tap++) {
-        const column = columns.at[tap]!;
-        if (column >= left && column < left + T) sum += columns.weights[tap]! * x.data[source + column]!;
-      }
-      rows[at + t] = sum;
+      const base = columns.bases[t]!;
+      rows[at + t] =
+        columns.weights[k]! * line[base]! +
+        columns.weights[k + 1]! * line[base + 1]! +
+        columns.weights[k + 2]! * line[base + 2]! +
+        columns.weights[k + 3]! * line[base + 3]!;
     }
   }
 
   const bands = cubicTaps(h, F);
   const data = new Float32Array(F * T);
+  const rowOf = (row: number): number => {
+    const clamped = Math.max(0, Math.min(h - 1, row));
+    return clamped < firstRow || clamped >= lastRow ? zeroRow : (clamped - firstRow) * T;
+  };
   for (let f = 0; f < F; f++) {
-    for (let tap = 4 * f; tap < 4 * f + 4; tap++) {
-      const row = bands.at[tap]!;
-      if (row < firstRow || row >= lastRow) continue;
-      const weight = bands.weights[tap]!;
-      for (let t = 0, from = (row - firstRow) * T, to = f * T; t < T; t++) data[to + t]! += weight * rows[from + t]!;
+    const base = bands.bases[f]!;
+    const [a, b, c, d] = [rowOf(base - 1), rowOf(base), rowOf(base + 1), rowOf(base + 2)];
+    const [wa, wb] = [bands.weights[4 * f]!, bands.weights[4 * f + 1]!];
+    const [wc, wd] = [bands.weights[4 * f + 2]!, bands.weights[4 * f + 3]!];
+    for (let t = 0, at = f * T; t < T; t++, at++) {
+      data[at] = wa * rows[a + t]! + wb * rows[b + t]! + wc * rows[c + t]! + wd * rows[d + t]!;
     }
   }
   return { data, shape: [F, T] };
