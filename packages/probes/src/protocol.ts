@@ -17,12 +17,14 @@ import { chance } from './chance.ts';
 import { countOf } from './embeddings.ts';
 import type { PredictionType } from './linear/loss.ts';
 import { linear } from './linear/protocol.ts';
+import { mlp } from './mlp/protocol.ts';
 import { metricOf } from './metrics/table.ts';
 import { joinSplits, type ProbeSplit, type Protocol } from './protocol-types.ts';
 
 /** The protocols by id. HEAR's official predictor gets its line here when it is written. */
 export const protocols: Readonly<Record<string, Protocol>> = {
   [linear.id]: linear,
+  [mlp.id]: mlp,
   [chance.id]: chance,
 };
 
