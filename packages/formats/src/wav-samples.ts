@@ -106,8 +106,9 @@ export function encodeFrames(
       return;
     }
     for (let i = 0, at = offset + 2 * c; i < channel.length; i++, at += 2 * n) {
-      const x = Math.floor(channel[i]! * 32768 + 0.5); // exact in float64, and much faster than Math.round
-      view.setInt16(at, x > 32767 ? 32767 : x < -32768 ? -32768 : x, true);
+      const x = channel[i]! * 32768 + 0.5; // exact in float64
+      const clipped = x >= 32767 ? 32767 : x < -32768 ? -32768 : x;
+      view.setInt16(at, ((clipped + 32768) | 0) - 32768, true); // floor, by truncating what is not negative
     }
   });
 }
