@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import {
   collect,
   examples,
+  positiveInt,
   withDisplay,
   withEngine,
   withSeed,
@@ -21,7 +22,7 @@ interface Options extends EngineCliOptions {
   readonly display?: string;
   readonly checkpointEvery: string;
   readonly probe?: string;
-  readonly probeEvery?: string;
+  readonly probeEvery?: number;
 }
 
 export function register(program: Command): void {
@@ -35,7 +36,11 @@ export function register(program: Command): void {
     .option('-o, --out <dir>', 'run directory (default: out/<method>-<preset>)')
     .option('--checkpoint-every <seconds>', 'how much a kill may lose', '30')
     .option('--probe <task-dir>', 'draw a probe curve on this task while training')
-    .option('--probe-every <steps>', 'steps between two points of the probe curve (default: a tenth of the run)')
+    .option(
+      '--probe-every <steps>',
+      'steps between two points of the probe curve (default: a tenth of the run)',
+      positiveInt,
+    )
     .addHelpText(
       'after',
       examples([

@@ -22,10 +22,7 @@ export async function writeLossCurve(file: string, log: readonly LogLine[], titl
   }
 }
 
-export async function writeProbeCurve(
-  file: string,
-  points: readonly (readonly [number, number])[],
-  metric: string,
-): Promise<void> {
-  await writeFileAtomic(file, lineChart(`probe: ${metric}`, 'step', [{ name: metric, points }]));
+/** One picture of lines over steps. */
+export async function writeLineChart(file: string, title: string, series: readonly Series[]): Promise<void> {
+  await writeFileAtomic(file, lineChart(title, 'step', series));
 }

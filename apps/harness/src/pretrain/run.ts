@@ -6,7 +6,6 @@ import {
   load,
   mergeConfig,
   parseOverrides,
-  type Backbone,
   type InputSpec,
   type Method,
   type ModelConfig,
@@ -33,6 +32,7 @@ import { listItems, sawUnlabelled, type Item } from './items.ts';
 import { resolveMethod, stepsOf } from './recipe.ts';
 import { buildCache } from './spectrogram-cache.ts';
 import type { Normalization } from './source.ts';
+import { createProbeCurve } from './probe-curve.ts';
 import { measureNormalization } from './statistics.ts';
 import { train, type TrainSummary } from './trainer.ts';
 import { restoreTraining } from './training-state.ts';
@@ -49,11 +49,8 @@ export interface PretrainRequest {
   readonly workers: number;
   readonly checkpointSeconds: number;
   readonly display: Display;
-  /** A probe curve: called with the network at a few steps; returns the score. */
-  readonly probe?: {
-    readonly everySteps?: number;
-    readonly run: (backbone: Backbone, config: ModelConfig) => Promise<number>;
-  };
+  /** Draw a probe curve on this task directory; a point every so many steps, by default a tenth of the run. */
+  readonly probe?: { readonly taskDir: string; readonly everySteps?: number };
 }
 
 export interface PretrainOutcome extends TrainSummary {
@@ -124,16 +121,17 @@ async function trainIn(
   const { normalization, cache } = await prepareInput(run, items, input, workers, display);
   const model = method.build(config, { rng: createRng(seed).fork('model') });
   const optimizer = optimizerFor(recipe, model.trainable);
+  const describe = (done: number): ModelConfig => ({
+    schema: 1,
+    method: method.id,
+    methodConfig: config,
+    backbone: { id: model.backbone.id, config: { ...model.backbone.config } },
+    input: { ...input },
+    normalization: normalization ?? null,
+    training: { seed, steps: done, items: items.length, sawUnlabelled: sawUnlabelled(items) },
+  });
   const keep = (name: string, done: number): Promise<void> =>
-    saveModelDir(run.file(name), model.backbone, {
-      schema: 1,
-      method: method.id,
-      methodConfig: config,
-      backbone: { id: model.backbone.id, config: { ...model.backbone.config } },
-      input: { ...input },
-      normalization: normalization ?? null,
-      training: { seed, steps: done, items: items.length, sawUnlabelled: sawUnlabelled(items) },
-    });
+    saveModelDir(run.file(name), model.backbone, describe(done));
   if (!isModelDir(run.file('model-init'))) await keep('model-init', 0);
   const resumed = await restoreTraining(run, model, optimizer);
   const log = await truncateLog(run.file('log.jsonl'), resumed?.step ?? 0);
@@ -145,6 +143,18 @@ async function trainIn(
     if (resumed?.step === steps && isModelDir(run.file('model'))) {
       return { steps, seconds: resumed.seconds, waitingShare: 0, finalLoss: log.at(-1)?.['loss'] ?? Number.NaN };
     }
+    const curve =
+      request.probe &&
+      (await createProbeCurve({
+        taskDir: request.probe.taskDir,
+        everySteps: request.probe.everySteps ?? Math.max(1, Math.round(steps / 10)),
+        steps,
+        run,
+        display,
+        backbone: model.backbone,
+        config: describe(steps),
+      }));
+    if (!resumed) await curve?.at(0);
     const data: ViewWorkerData = { method: method.id, config, seed, items, normalization, cache };
     const summary = await train({
       method,
@@ -159,7 +169,9 @@ async function trainIn(
       workers,
       checkpointSeconds: request.checkpointSeconds,
       secondsBefore: resumed?.seconds ?? 0,
+      ...(curve && { onProgress: (step: number) => curve.at(step) }),
     });
+    await curve?.finish();
     await keep('model', steps);
     await writeJsonAtomic(run.file('summary.json'), { ...summary });
     await writeLossCurve(run.file('loss.svg'), await readLog(run.file('log.jsonl')), method.id);
@@ -204,6 +216,8 @@ interface CliOptions extends EngineCliOptions {
   readonly workers?: number;
   readonly display?: string;
   readonly checkpointEvery: string;
+  readonly probe?: string;
+  readonly probeEvery?: number;
 }
 
 export async function runPretrain(method: string, options: CliOptions): Promise<void> {
@@ -224,6 +238,9 @@ export async function runPretrain(method: string, options: CliOptions): Promise<
       workers: workersOf(options),
       checkpointSeconds,
       display,
+      ...(options.probe !== undefined && {
+        probe: { taskDir: options.probe, ...(options.probeEvery !== undefined && { everySteps: options.probeEvery }) },
+      }),
     });
     const out = options.out ?? `out/${method}-${options.preset}`;
     process.stdout.write(
