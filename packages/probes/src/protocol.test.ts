@@ -33,6 +33,7 @@ const kFoldRun = (protocol: string): ProbeRun => ({
   metrics: ['top1_acc', 'mAP', 'aucroc'],
   seed: 1,
   resamples: 200,
+  ...(protocol === 'mlp/v1' ? { options: { hidden: 16, learningRates: [1e-2], maxEpochs: 40 } } : {}),
   now: () => 0,
 });
 

@@ -70,7 +70,7 @@ export function fitLinear(
       }
       return space.project(others);
     },
-    scores: (of, projected) => scoresOf(of, projected, space.size, classes, predictionType),
+    scores: (of, projected) => scoresOf(of, projected, space, classes, predictionType),
     model: (of) => modelOf(of, space, classes, embeddings.width),
   };
 }
@@ -102,19 +102,12 @@ function targetsOf(
 function scoresOf(
   point: Point,
   projected: Float64Array,
-  size: number,
+  space: Space,
   classes: number,
   predictionType: PredictionType,
 ): Float64Array {
-  const m = projected.length / size;
-  const scores = new Float64Array(m * classes);
-  for (let i = 0; i < m; i++) {
-    for (let k = 0; k < classes; k++) {
-      let sum = point.bias[k]!;
-      for (let p = 0; p < size; p++) sum += projected[i * size + p]! * point.vector[k * size + p]!;
-      scores[i * classes + k] = sum;
-    }
-  }
+  const scores = space.logitsOf(projected, point.vector);
+  for (let i = 0; i < scores.length; i++) scores[i]! += point.bias[i % classes]!;
   toProbabilities(scores, classes, predictionType);
   return scores;
 }

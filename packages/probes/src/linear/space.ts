@@ -35,6 +35,8 @@ export interface Space {
   logits(into: Float64Array): void;
   /** Rows that give logits by a dot product with a vector's row: any clips [m, D] → [m, size]. */
   project(embeddings: Embeddings): Float64Array;
+  /** Logits without bias [m, K] of projected clips under a vector. */
+  logitsOf(projected: Float64Array, ofVector: Float64Array): Float64Array;
   /** Weights of the standardised features [K, D] of a vector. */
   weights(vector: Float64Array): Float64Array;
 }
@@ -46,7 +48,7 @@ export function createSpace(train: Embeddings, classes: number): Space {
   const [nPad, dPad, rows] = [roundUp(n, 4), roundUp(width, 4), roundUp(classes, 2)];
   const size = isDual ? nPad : dPad;
   const workspace = createWorkspace([
-    nPad * dPad, isDual ? nPad * nPad : nPad * dPad, 2 * size * size, 2 * rows * size, 2 * rows * nPad, CHUNK * (dPad + size),
+    nPad * dPad, isDual ? nPad * nPad : nPad * dPad, 2 * size * size, 2 * rows * size, 2 * rows * nPad, CHUNK * (dPad + size + rows),
   ]); // prettier-ignore
   const { allocate, dot } = workspace;
   const x = allocate(nPad * dPad); // [n, D]
@@ -63,6 +65,7 @@ export function createSpace(train: Embeddings, classes: number): Space {
   const out = allocate(rows * nPad);
   const chunk = allocate(CHUNK * dPad);
   const projected = allocate(CHUNK * size);
+  const chunkLogits = allocate(CHUNK * rows);
   if (!isDual) for (let i = 0; i < n; i++) for (let d = 0; d < width; d++) second[d * nPad + i] = x[i * dPad + d]!;
   const [from, length] = isDual ? [x, dPad] : [second, nPad];
   for (let i = 0; i < size; i += 32) {
@@ -168,6 +171,33 @@ export function createSpace(train: Embeddings, classes: number): Space {
         all.set(projected.subarray(0, (to - i) * size), i * size);
       }
       return all;
+    },
+    logitsOf(all, ofVector) {
+      const m = all.length / size;
+      const logits = new Float64Array(m * classes);
+      vector.set(ofVector);
+      for (let i = 0; i < m; i += CHUNK) {
+        const count = Math.min(CHUNK, m - i);
+        projected.set(all.subarray(i * size, (i + count) * size));
+        chunkLogits.fill(0);
+        dot({
+          m: CHUNK,
+          n: rows,
+          k: size,
+          a: projected,
+          aStride: size,
+          b: vector,
+          bStride: size,
+          c: chunkLogits,
+          cRow: rows,
+          cColumn: 1,
+          sign: 1,
+        });
+        for (let r = 0; r < count; r++) {
+          for (let k = 0; k < classes; k++) logits[(i + r) * classes + k] = chunkLogits[r * rows + k]!;
+        }
+      }
+      return logits;
     },
     weights(ofVector) {
       const result = new Float64Array(classes * width);
