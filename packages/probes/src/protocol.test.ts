@@ -65,7 +65,7 @@ describe.each(Object.keys(protocols))('the protocol %s', (protocol) => {
   });
 
   test('runs a multilabel task with train, valid and test', () => {
-    const splits = new Map(['train', 'valid', 'test'].map((name) => [name, split(name, 60, 4, true)]));
+    const splits = new Map(['train', 'valid', 'test'].map((name) => [name, split(name, 150, 4, true)]));
     const run: ProbeRun = {
       ...kFoldRun(protocol),
       splits,
@@ -75,7 +75,7 @@ describe.each(Object.keys(protocols))('the protocol %s', (protocol) => {
       metrics: ['mAP', 'd_prime'],
     };
     const { metrics, predictions } = runProbe(run);
-    expect(predictions).toHaveLength(60);
+    expect(predictions).toHaveLength(150);
     if (protocol === 'chance/v1') expect(metrics['mAP']!.value).toBeLessThan(0.5);
     else expect(metrics['mAP']!.value).toBeGreaterThan(0.7);
   });
