@@ -3,7 +3,7 @@
  * task is built in a temporary folder and renamed when complete; what is complete is left alone. The same bytes on every run
  * and with any number of threads.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, isUnlabelError, unknownName } from '@unlabel/core';
@@ -28,6 +28,7 @@ import { expectedHash } from './verify-suite.ts';
 /** Raised when the same packages give other bytes: finished tasks of another builder are built again. */
 const builder = 1;
 const pretrainId = 'pretrain';
+const temporaryPrefix = '.building-';
 
 export interface BuildOptions {
   readonly suite: 'quickstart' | 'audio';
@@ -64,6 +65,12 @@ export interface BuiltPart {
   readonly warning?: string;
 }
 
+interface PlannedTask {
+  readonly task: SuiteTask;
+  readonly folders: ReadonlyMap<string, string>;
+  readonly plan: TaskPlan;
+}
+
 interface Part {
   readonly id: string;
   readonly dir: string;
@@ -82,8 +89,8 @@ export async function buildSuite(options: BuildOptions): Promise<BuiltPart[]> {
   const report = new Map<string, BuiltPart>();
   mkdirSync(join(out, 'tasks'), { recursive: true });
 
-  const plans: { task: SuiteTask; plan: TaskPlan }[] = [];
-  const planned = (id: string): boolean => plans.some(({ task }) => task.id === id);
+  const plans: PlannedTask[] = [];
+  const isPlanned = (id: string): boolean => plans.some(({ task }) => task.id === id);
   const needsPlan = (task: SuiteTask): boolean => wanted.includes(task.id) || wanted.includes(pretrainId);
   for (const task of suiteTasks.filter(needsPlan)) {
     const dir = join(out, 'tasks', taskFolderName(task));
@@ -91,16 +98,18 @@ export async function buildSuite(options: BuildOptions): Promise<BuiltPart[]> {
     if (kept && wanted.includes(task.id)) report.set(task.id, kept);
     if (kept && !needsPretrain(wanted, out)) continue;
     try {
-      plans.push({ task, plan: task.plan(requirePackages(task.packages, options.packagesFrom)) });
+      const folders = requirePackages(task.packages, options.packagesFrom);
+      plans.push({ task, folders, plan: task.plan(folders) });
     } catch (error) {
       if (!isUnlabelError(error)) throw error;
       if (wanted.includes(task.id)) report.set(task.id, { id: task.id, dir, state: 'failed', fault: error.message });
     }
   }
 
-  const temporary = join(out, `.building-${process.pid}`);
+  removeAbandoned(out);
+  const temporary = join(out, `${temporaryPrefix}${process.pid}`);
   const parts: Part[] = wanted
-    .filter((id) => id !== pretrainId && !report.has(id) && planned(id))
+    .filter((id) => id !== pretrainId && !report.has(id) && isPlanned(id))
     .map((id) => part(id, join(out, 'tasks', taskFolderName(taskOf(id))), temporary));
   try {
     const jobs = new Map<string, JobDraft>();
@@ -113,17 +122,29 @@ export async function buildSuite(options: BuildOptions): Promise<BuiltPart[]> {
     const pretrain = planPretrain(options, wanted, plans, temporary, jobs, report);
     const results = await decode(jobs, threads, onProgress);
     for (const item of parts) {
-      const { task, plan } = plans.find((candidate) => candidate.task.id === item.id)!;
+      const planned = plans.find(({ task }) => task.id === item.id)!;
       onProgress?.({ phase: 'compose', done: parts.indexOf(item), total: parts.length });
-      const clips = finishTask(task, plan, item, results);
+      const clips = finishTask(planned, item, results);
       report.set(item.id, publish(item, clips));
     }
     if (pretrain) report.set(pretrainId, finishPretrain(pretrain, plans, results));
-    await writeSuiteNotice(out, options.packagesFrom);
+    if (jobs.size > 0) await writeSuiteNotice(out, options.packagesFrom);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
   return wanted.map((id) => report.get(id)!);
+}
+
+/** Temporary folders of builds that were killed. */
+function removeAbandoned(out: string): void {
+  for (const name of readdirSync(out)) {
+    if (!name.startsWith(temporaryPrefix)) continue;
+    try {
+      process.kill(Number(name.slice(temporaryPrefix.length)), 0); // still running: leave it alone
+    } catch {
+      rmSync(join(out, name), { recursive: true, force: true });
+    }
+  }
 }
 
 const taskOf = (id: string): SuiteTask => suiteTasks.find((task) => task.id === id)!;
@@ -170,7 +191,7 @@ function draftOf(jobs: Map<string, JobDraft>, recording: Recording): JobDraft {
   return draft;
 }
 
-function planJobs({ task, plan }: { task: SuiteTask; plan: TaskPlan }, dir: string, jobs: Map<string, JobDraft>): void {
+function planJobs({ task, plan }: PlannedTask, dir: string, jobs: Map<string, JobDraft>): void {
   makeSplitFolders(dir, plan.splits.keys());
   for (const [split, clips] of plan.splits) {
     for (const clip of clips) {
@@ -191,7 +212,7 @@ interface PretrainPart extends Part {
 function planPretrain(
   { out, packagesFrom }: BuildOptions,
   wanted: readonly string[],
-  plans: readonly { task: SuiteTask; plan: TaskPlan }[],
+  plans: readonly PlannedTask[],
   temporary: string,
   jobs: Map<string, JobDraft>,
   report: Map<string, BuiltPart>,
@@ -210,6 +231,12 @@ function planPretrain(
     return undefined;
   }
   const item = { ...part(pretrainId, dir, temporary), recordings };
+  // the index compares with all labelled audio, also of tasks that are already there
+  for (const { plan } of plans)
+    for (const clips of plan.splits.values())
+      for (const clip of clips) {
+        for (const recording of recordingsOf(clip)) draftOf(jobs, recording);
+      }
   mkdirSync(join(item.temporary, '16000'), { recursive: true });
   for (const recording of recordings) {
     const path = join(item.temporary, recording.file);
@@ -264,7 +291,7 @@ function collectHashes(results: Results, recordings: Iterable<Recording>, item: 
   }
 }
 
-function finishTask(task: SuiteTask, plan: TaskPlan, item: Part, results: Results): number {
+function finishTask({ task, folders, plan }: PlannedTask, item: Part, results: Results): number {
   const splits = new Map<string, SplitLabels>();
   let count = 0;
   for (const [split, clips] of plan.splits) {
@@ -289,15 +316,11 @@ function finishTask(task: SuiteTask, plan: TaskPlan, item: Part, results: Result
     plain.map(({ recording }) => recording),
     item,
   );
-  writeTaskFiles(item.temporary, task, plan.vocabulary, splits, item.files);
+  writeTaskFiles(item.temporary, task, plan.vocabulary, splits, item.files, folders);
   return count;
 }
 
-function finishPretrain(
-  item: PretrainPart,
-  plans: readonly { task: SuiteTask; plan: TaskPlan }[],
-  results: Results,
-): BuiltPart {
+function finishPretrain(item: PretrainPart, plans: readonly PlannedTask[], results: Results): BuiltPart {
   const { all, disjoint } = pretrainIndex(item.recordings, results, labelledIn(plans));
   const kept = new Set(all.map(({ id }) => id));
   collectHashes(
@@ -336,5 +359,5 @@ async function writeSuiteNotice(out: string, from: string | undefined): Promise<
   const used = pretrainPackages.filter(({ name }) => folders.has(name));
   const note =
     'All audio is taken from the packages below, cut or padded, mixed to mono, resampled to 16 kHz, some of it summed.';
-  await writeFileAtomic(join(out, 'NOTICE'), notice('Embedded audio suite of unlabel', used, note));
+  await writeFileAtomic(join(out, 'NOTICE'), notice('Embedded audio suite of unlabel', used, note, folders));
 }

@@ -1,14 +1,20 @@
-/** Mixing of recordings into clips. Only +, ×, ÷ and √, which round alike everywhere: the same bytes on every machine. */
+/**
+ * Mixing of recordings into clips. Only +, ×, ÷ and √, which round alike everywhere: the same bytes on every machine.
+ * Plain indexed loops: `for … of` over samples takes ten times as long.
+ */
 
 export function rms(samples: Float32Array): number {
   let sum = 0;
-  for (const x of samples) sum += x * x;
+  for (let i = 0; i < samples.length; i++) sum += samples[i]! * samples[i]!;
   return samples.length === 0 ? 0 : Math.sqrt(sum / samples.length);
 }
 
 export function peak(samples: Float32Array): number {
   let largest = 0;
-  for (const x of samples) largest = Math.max(largest, Math.abs(x));
+  for (let i = 0; i < samples.length; i++) {
+    const size = Math.abs(samples[i]!);
+    if (size > largest) largest = size;
+  }
   return largest;
 }
 

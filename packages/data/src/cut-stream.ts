@@ -63,14 +63,22 @@ function mp3Frame(bytes: Uint8Array, at: number): { size: number; rate: number }
   return { size: Math.floor((144000 * bitrate) / rate) + ((c >> 1) & 1), rate };
 }
 
+/** Bytes of an ID3v2 tag at the start: ten and a size of four times seven bits. */
+function id3Size(bytes: Uint8Array): number {
+  if (bytes.length < 10 || bytes[0] !== 0x49 || bytes[1] !== 0x44 || bytes[2] !== 0x33) return 0;
+  return 10 + ((bytes[6]! & 127) << 21) + ((bytes[7]! & 127) << 14) + ((bytes[8]! & 127) << 7) + (bytes[9]! & 127);
+}
+
 /**
- * A plain MP3 file (frames from the first byte, no Xing or LAME tag, whose statement of length a cut would contradict) cut
- * after `seconds` and two frames; the file itself when it is anything else.
+ * A plain MP3 file (after an ID3 tag, frames only; no Xing or LAME tag, whose statement of length a cut would contradict)
+ * cut after `seconds` and two frames; the file itself when it is anything else.
  */
 export function cutMp3(mp3: Uint8Array, seconds: number): Uint8Array {
+  const start = id3Size(mp3);
   let samples = 0;
-  for (let at = 0, frame = mp3Frame(mp3, 0); frame; frame = mp3Frame(mp3, at)) {
-    if (at === 0 && /Xing|Info|VBRI/.test(String.fromCharCode(...mp3.subarray(0, frame.size)))) return mp3;
+  for (let at = start, frame = mp3Frame(mp3, at); frame; frame = mp3Frame(mp3, at)) {
+    const isFirst = at === start;
+    if (isFirst && /Xing|Info|VBRI/.test(String.fromCharCode(...mp3.subarray(at, at + frame.size)))) return mp3;
     at += frame.size;
     samples += 1152;
     if (samples >= seconds * frame.rate + 2 * 1152) return mp3.subarray(0, Math.min(at, mp3.length));

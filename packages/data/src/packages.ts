@@ -11,6 +11,8 @@ export interface SourcePackage {
   readonly licence: string;
   /** Attribution in the words of the package's own files. */
   readonly citation: string;
+  /** Files of the package whose text belongs into every NOTICE. */
+  readonly noticeFiles: readonly string[];
 }
 
 export const sf3Package: SourcePackage = {
@@ -24,6 +26,7 @@ export const sf3Package: SourcePackage = {
     'MuseScore Drumline samples (CC0) by S. Christian Collins and Amir Oosman; Splendid Grand piano from AKAI S5000 (public ' +
     'domain); marching cymbals from the Versilian Community Sample Library (CC0) by Sam Gossner; metronome (c) 2018-2021 ' +
     'mirabilos. Released under the MIT licence. The TimGM6mb sound font of the same package (GPL) is not read.',
+  noticeFiles: ['FluidR3Mono_License.md', 'MuseScore_General_Lite.copyright'],
 };
 
 export const sonicPiPackage: SourcePackage = {
@@ -32,7 +35,8 @@ export const sonicPiPackage: SourcePackage = {
   licence: 'CC0-1.0',
   citation:
     'Sonic Pi samples. Those prefixed arovane_ were donated by Uwe Zahn (Arovane), the others are from Freesound; all are in ' +
-    'the public domain under Creative Commons 0. PROVENANCE.md of the package links the originals.',
+    'the public domain under Creative Commons 0. PROVENANCE.md of the package, below, links the originals.',
+  noticeFiles: ['PROVENANCE.md'],
 };
 
 /** Instruments in alphabetical order with their package versions. */
@@ -67,6 +71,7 @@ export const toneJsPackage = (instrument: string): SourcePackage => ({
     'ToneJS-Instruments sample library. The instrument samples come from a variety of public domain sources, edited for ' +
     'consistency (trimming, ramps, volume matching, normalizing, noise removal, some pitch correction). Samples: Creative ' +
     'Commons Attribution 3.0 (https://creativecommons.org/licenses/by/3.0/). Here cut or padded, mixed to mono and resampled.',
+  noticeFiles: [],
 });
 
 /** Finds a package's folder by walking up through `node_modules`, from `from` (default: this file). */

@@ -1,22 +1,18 @@
-/** Thread that renders recordings: one job a message, one answer each. */
-import { parentPort } from 'node:worker_threads';
+/** Process that renders recordings: one job a message, one answer each. */
 import { isUnlabelError, messageOf } from '@unlabel/core';
 import { render, type RenderJob, type RenderResult } from './render.ts';
 
 export type WorkerAnswer = { readonly result: RenderResult } | { readonly fault: string; readonly isOurs: boolean };
 
-parentPort?.on('message', (job: RenderJob) => {
-  void answer(job);
+process.on('message', (job: RenderJob) => {
+  void answer(job).then((message) => process.send?.(message));
 });
+process.on('disconnect', () => process.exit(0)); // the parent is gone: so is the reason to work
 
-async function answer(job: RenderJob): Promise<void> {
+async function answer(job: RenderJob): Promise<WorkerAnswer> {
   try {
-    const result = await render(job);
-    parentPort?.postMessage(
-      { result } satisfies WorkerAnswer,
-      result.samples ? [result.samples.buffer as ArrayBuffer] : [],
-    );
+    return { result: await render(job) };
   } catch (error) {
-    parentPort?.postMessage({ fault: messageOf(error), isOurs: isUnlabelError(error) } satisfies WorkerAnswer);
+    return { fault: messageOf(error), isOurs: isUnlabelError(error) };
   }
 }

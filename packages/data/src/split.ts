@@ -18,7 +18,7 @@ export function splitGroups(items: readonly SplitItem[], shares: readonly number
   const labels = [...new Set(items.map(({ label }) => label))].sort();
   const groups = new Map<string, number[]>();
   for (const { group, label } of items) {
-    const counts = groups.get(group) ?? new Array<number>(labels.length).fill(0);
+    const counts = groups.get(group) ?? labels.map(() => 0);
     const column = labels.indexOf(label);
     counts[column] = counts[column]! + 1;
     groups.set(group, counts);
@@ -30,7 +30,7 @@ export function splitGroups(items: readonly SplitItem[], shares: readonly number
   const totals = labels.map((_, c) => sum([...groups.values()].map((counts) => counts[c]!)));
   const shareSum = sum(shares);
   const want = shares.map((share) => totals.map((total) => (total * share) / shareSum));
-  const have = shares.map(() => new Array<number>(labels.length).fill(0));
+  const have = shares.map(() => labels.map(() => 0));
 
   const names = [...groups.keys()].sort();
   const shuffled = Array.from(createRng(0).fork(seed).permutation(names.length), (i) => names[i]!);

@@ -34,15 +34,26 @@ export function hashTree(dir: string): Map<string, string> {
   return files;
 }
 
-/** Licence and attribution of each package, in the words of its own files. */
-export function notice(title: string, packages: readonly SourcePackage[], note: string): string {
+/**
+ * Licence and attribution of each package, and the texts that its licence asks to pass on.
+ * @param folders of the packages, by name
+ */
+export function notice(
+  title: string,
+  packages: readonly SourcePackage[],
+  note: string,
+  folders: ReadonlyMap<string, string>,
+): string {
   const citations = new Map<string, SourcePackage[]>();
   for (const source of packages) citations.set(source.citation, [...(citations.get(source.citation) ?? []), source]);
   const parts = [...citations].map(
     ([citation, sources]) =>
       `${sources.map(({ name, version }) => `${name}@${version}`).join('\n')}\nLicence: ${sources[0]!.licence}\n${citation}\n`,
   );
-  return [`${title}\n\n${note}\n`, 'Made from these npm packages:\n', ...parts].join('\n');
+  const texts = packages.flatMap(({ name, noticeFiles }) =>
+    noticeFiles.map((file) => `---- ${name}/${file} ----\n\n${readFileSync(join(folders.get(name)!, file), 'utf8')}`),
+  );
+  return [`${title}\n\n${note}\n`, 'Made from these npm packages:\n', ...parts, ...texts].join('\n');
 }
 
 /** Writes all files of a task but its clips. Adds their hashes to `files`. */
@@ -52,6 +63,7 @@ export function writeTaskFiles(
   vocabulary: readonly string[],
   splits: ReadonlyMap<string, SplitLabels>,
   files: Map<string, string>,
+  folders: ReadonlyMap<string, string>,
 ): void {
   const write = (name: string, text: string): void => {
     writeFileSync(join(dir, name), text);
@@ -78,7 +90,7 @@ export function writeTaskFiles(
   write('task_metadata.json', `${JSON.stringify(metadata, null, 2)}\n`);
   write('labelvocabulary.csv', `idx,label\n${vocabulary.map((label, i) => `${i},${label}\n`).join('')}`);
   for (const [name, labels] of splits) write(`${name}.json`, `${JSON.stringify(labels, null, 1)}\n`);
-  write('NOTICE', notice(task.title, task.packages, task.note));
+  write('NOTICE', notice(task.title, task.packages, task.note, folders));
 }
 
 /** Folders for the clips of each split. */

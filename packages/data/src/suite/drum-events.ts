@@ -47,6 +47,19 @@ const choose = <T>(items: readonly T[], rng: Rng): T => {
   return items[rng.int(items.length)]!;
 };
 
+const sounds = new WeakMap<Float32Array, { sound: Float32Array; level: number }>();
+
+/** The part of a recording that is heard, at most 1.5 s; the same for every clip it is in. */
+function soundOf(audio: Float32Array): { sound: Float32Array; level: number } {
+  const held = sounds.get(audio);
+  if (held) return held;
+  const [from, to] = activeRegion(audio, 0.05);
+  const sound = cutWithFade(audio.subarray(from, to), maxEventSamples, 0.05 * sampleRate);
+  const made = { sound, level: rms(sound) };
+  sounds.set(audio, made);
+  return made;
+}
+
 function scene(file: string, sources: readonly Source[], rng: Rng): ComposedClip {
   const of = (role: Source['role']): Source[] => sources.filter((source) => source.role === role);
   const bed = choose(of('bed'), rng).recording;
@@ -67,11 +80,10 @@ function scene(file: string, sources: readonly Source[], rng: Rng): ComposedClip
       const ratio = choose(ratios, places);
       const labels: EventLabel[] = [];
       events.forEach(({ label }, i) => {
-        const [from, to] = activeRegion(audio[i]!, 0.05);
-        const sound = cutWithFade(audio[i]!.subarray(from, to), maxEventSamples, 0.05 * sampleRate);
+        const { sound, level } = soundOf(audio[i]!);
         const start = freePlace(labels, label, sound.length, length, places);
         if (sound.length === 0 || start === undefined) return;
-        mixInto(samples, sound, start, (0.03 * ratio) / rms(sound));
+        mixInto(samples, sound, start, (0.03 * ratio) / level);
         const end = Math.min(length, start + sound.length);
         labels.push({ label, start: (start * 1000) / sampleRate, end: (end * 1000) / sampleRate });
       });
