@@ -24,7 +24,8 @@ UNLABEL_SIMD void DropRows(const float* __restrict__ x, uint32_t begin, int64_t 
     h = (h ^ (h >> 16)) * 0x85ebca6bu;
     h = (h ^ (h >> 13)) * 0xc2b2ae35u;
     h = h ^ (h >> 16);
-    y[k] = h >= threshold ? x[k] * scale : 0;
+    const float kept = x[k] * scale;
+    y[k] = h >= threshold ? kept : 0;
   }
 }
 
@@ -112,8 +113,9 @@ UNLABEL_SIMD void MaxMeanGradient(const float* __restrict__ x, const float* __re
       const float* __restrict__ row = x + t * width + from;
       float* __restrict__ out = dx + t * width + from;
       for (int64_t d = 0; d < count; d++) {
-        const float taken = row[d] == best[d] ? rest[d] : 0;
-        rest[d] -= taken;
+        const float left = rest[d];  // loaded whatever the comparison says: a load under a condition keeps the loop scalar
+        const float taken = row[d] == best[d] ? left : 0;
+        rest[d] = left - taken;
         out[d] = mean[d] + taken;
       }
     }
