@@ -26,7 +26,7 @@ export interface Point {
   readonly converged: boolean;
 }
 
-const MEMORY = 6;
+const MEMORY = 4;
 
 interface Pair {
   readonly s: Float64Array;
@@ -108,7 +108,7 @@ export function solve(space: Space, targets: Targets, l2: number, from: Point, o
     const direction = lbfgsDirection(space, gradient, gradientBias, pairs, weight);
     const decrement = -(inner(direction.companion, gradient) + inner(direction.bias, gradientBias));
     const objective = loss + (l2 / 2) * norm;
-    converged = !(decrement / 2 > Math.max(options.tolerance * objective, 1e-16));
+    converged = !(decrement / 2 > Math.max(options.tolerance * objective, 1e-22));
     if (converged || iterations >= options.maxIterations) break;
 
     if (space.isDual) step.set(direction.companion);
