@@ -19,8 +19,18 @@ import {
   type Rng,
   type Tensor,
 } from '@unlabel/core';
-import { asTensor4D, copyParams, mergeParams, prefixed, tf, type Tensor4D } from '@unlabel/engine';
-import { batchNorm, conv2d, dropout, forked, foldedBatchNorm, linear, type Layer } from '@unlabel/nn';
+import {
+  batchNormReluPool,
+  convStageEval,
+  convStageTrain,
+  copyParams,
+  maxMeanTime,
+  mergeParams,
+  prefixed,
+  tf,
+  type Tensor4D,
+} from '@unlabel/engine';
+import { batchNorm, conv2d, dropout, forked, linear, type BatchNorm, type Conv2d } from '@unlabel/nn';
 
 export const audioNttConfigSchema = z.strictObject({
   version: z.enum(['2020', '2022']).default('2020').meta({ paper: '2103.06695 / 2204.07402' }),
@@ -35,14 +45,29 @@ export type AudioNttConfig = z.output<typeof audioNttConfigSchema>;
 const CHANNELS = 64;
 
 interface Stage {
-  readonly conv: Layer;
-  readonly norm: Layer;
+  readonly conv: Conv2d;
+  readonly norm: BatchNorm;
+}
+
+export interface AudioNttForwardOptions extends ForwardOptions {
+  /** Rows are this many equal runs (views in one batch) with batch statistics of their own. Default: one. */
+  readonly groups?: number;
+  /**
+   * Convolutions sum their input channels in this many parts when training (a divisor of 64). Default 1. Sums of fewer terms round
+   * less: where two candidates of a pool are nearer than float32 rounding, this decides which takes the gradient.
+   */
+  readonly parts?: number;
+}
+
+export interface AudioNtt extends Backbone {
+  forward(x: Tensor, options: AudioNttForwardOptions): Features;
+  clone(): AudioNtt;
 }
 
 /** Feature maps offered by name: `stage1`, `stage2`, `stage3` [B, F/2ⁱ, T/2ⁱ, C]. */
 export const audioNtt: BackboneFamily = { id: 'audio-ntt', build: buildAudioNtt };
 
-export function buildAudioNtt(config: Readonly<Record<string, unknown>>, rng: Rng): Backbone {
+export function buildAudioNtt(config: Readonly<Record<string, unknown>>, rng: Rng): AudioNtt {
   const parsed = parseConfig(audioNttConfigSchema, config, 'audio-ntt');
   const { bands, width, version } = parsed;
   const count = version === '2020' ? 3 : 2;
@@ -54,8 +79,8 @@ export function buildAudioNtt(config: Readonly<Record<string, unknown>>, rng: Rn
     conv: conv2d(i === 0 ? 1 : CHANNELS, CHANNELS, 3, rng.fork(`features.${4 * i}`), { padding: 1 }),
     norm: batchNorm(CHANNELS),
   }));
-  const first = linear(convWidth, width, rng.fork('fc.0'));
-  const second = linear(width, width, rng.fork('fc.3'));
+  const first = linear(convWidth, width, rng.fork('fc.0'), { relu: true });
+  const second = linear(width, width, rng.fork('fc.3'), { relu: true });
   const drop = dropout(parsed.dropout);
   const params: Params = mergeParams(
     ...stages.flatMap(({ conv, norm }, i) => [
@@ -67,7 +92,7 @@ export function buildAudioNtt(config: Readonly<Record<string, unknown>>, rng: Rn
   );
   const frameWidth = version === '2020' ? width : convWidth + width;
 
-  const forward = (x: Tensor, options: ForwardOptions): Features => {
+  const forward = (x: Tensor, options: AudioNttForwardOptions): Features => {
     const [, f, t = 0] = x.shape;
     if (x.rank !== 3 || f !== bands || t < stride) {
       throw new ConfigError(
@@ -81,9 +106,9 @@ export function buildAudioNtt(config: Readonly<Record<string, unknown>>, rng: Rn
       maps[`stage${i + 1}`] = h;
     });
     const steps = tf.reshape(tf.transpose(h, [0, 2, 1, 3]), [x.shape[0]!, -1, convWidth]); // [B, T′, mel·C + channel]
-    const hidden = tf.relu(first.forward(steps, options));
+    const hidden = first.forward(steps, options);
     const dropped = drop.forward(hidden, forked(options, 'fc.2'));
-    const top = tf.relu(second.forward(dropped, options)); // [B, T′, D]
+    const top = second.forward(dropped, options); // [B, T′, D]
     const frames = version === '2020' ? top : tf.concat([steps, top], 2);
     const wanted = options.maps?.filter((name) => name in maps) ?? [];
     return {
@@ -109,29 +134,36 @@ export function buildAudioNtt(config: Readonly<Record<string, unknown>>, rng: Rn
   };
 }
 
-/** Conv 3×3 → BN → ReLU → max pool 2. The pool comes before the ReLU, which is the same and four times cheaper. */
-function runStage({ conv, norm }: Stage, x: Tensor, options: ForwardOptions): Tensor {
-  const y = options.training ? norm.forward(conv.forward(x, options), options) : foldedStage(conv, norm, x);
-  return tf.relu(tf.maxPool(asTensor4D(y, 'audio-ntt'), 2, 2, 'valid'));
+/** Conv 3×3 → BN → ReLU → max pool 2. */
+function runStage({ conv, norm }: Stage, x: Tensor, { training, groups, parts = 1 }: AudioNttForwardOptions): Tensor {
+  const weights = { kernel: conv.weight, bias: conv.bias, gamma: norm.weight!, beta: norm.bias! };
+  if (!training) return convStageEval(x, weights, { mean: norm.mean, variance: norm.variance, epsilon: norm.eps });
+  const split = groups === undefined ? {} : { groups };
+  const stage =
+    parts === 1
+      ? convStageTrain(x, weights, { epsilon: norm.eps, ...split })
+      : batchNormReluPool(convInParts(x, conv, parts), norm.weight!, norm.bias!, { epsilon: norm.eps, ...split });
+  norm.updateRunning(stage, x.size / x.shape.at(-1)! / (groups ?? 1));
+  return stage.y;
 }
 
-/** In evaluation the norm is a gain and an offset a channel: they go into the kernel, which saves two passes over the map. */
-function foldedStage(conv: Layer, norm: Layer, x: Tensor): Tensor {
-  const [weight, bias] = [conv.params.get('weight')!, conv.params.get('bias')!];
-  const { scale, shift } = foldedBatchNorm({
-    weight: norm.params.get('weight'),
-    bias: norm.params.get('bias'),
-    mean: norm.params.get('running_mean')!,
-    variance: norm.params.get('running_var')!,
-    eps: 1e-5,
-  });
-  const kernel = tf.mul(weight, scale) as Tensor4D; // [3, 3, in, C]·[C]
-  return tf.add(tf.conv2d(asTensor4D(x, 'audio-ntt'), kernel, 1, 1), tf.add(tf.mul(bias, scale), shift));
+/** The convolution as a sum over runs of input channels, added in pairs. */
+function convInParts(x: Tensor, { weight, bias }: Conv2d, parts: number): Tensor {
+  const isWhole = x.shape[3] === 1;
+  const inputs = isWhole ? [x] : tf.split(x, parts, 3);
+  const kernels = isWhole ? [weight] : tf.split(weight, parts, 2);
+  let sums = inputs.map((part, i) => tf.conv2d(part as Tensor4D, kernels[i] as Tensor4D, 1, 'same') as Tensor);
+  while (sums.length > 1) {
+    sums = Array.from({ length: Math.ceil(sums.length / 2) }, (_, i) =>
+      2 * i + 1 < sums.length ? tf.add(sums[2 * i]!, sums[2 * i + 1]!) : sums[2 * i]!,
+    );
+  }
+  return bias ? tf.add(sums[0]!, bias) : sums[0]!;
 }
 
 /** max + mean over time [B, T′, D] → [B, D]; `valid` [B] frames of each row when given (values are ≥ 0, so 0 never wins). */
 function poolTime(frames: Tensor, valid?: Tensor): Tensor {
-  if (!valid) return tf.add(tf.max(frames, 1), tf.mean(frames, 1));
+  if (!valid) return maxMeanTime(frames);
   const count = tf.maximum(tf.reshape(tf.cast(valid, 'float32'), [-1, 1]), 1); // [B, 1]
   const mask = tf.cast(tf.less(tf.range(0, frames.shape[1]!, 1, 'float32'), count), 'float32'); // [B, T′]
   const held = tf.mul(frames, tf.expandDims(mask, 2));

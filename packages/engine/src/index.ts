@@ -10,6 +10,7 @@ export * as init from './init.ts';
 export * from './memory.ts';
 export { adam, adamW, type AdamWOptions } from './optim/adamw.ts';
 export { larc, lars, type LarcOptions, type LarsOptions } from './optim/lars.ts';
+export * from './ops/index.ts';
 export * from './optim/optimizer.ts';
 export { optimizerFor } from './optim/recipe.ts';
 export { sgd, type SgdOptions } from './optim/sgd.ts';

@@ -1,5 +1,5 @@
 /** 2-D convolution and max pooling, channels last. */
-import type { Rng } from '@unlabel/core';
+import type { Rng, Variable } from '@unlabel/core';
 import { asTensor4D, init, parameter, tf, type Tensor4D } from '@unlabel/engine';
 import { stateless, type Layer } from './layer.ts';
 
@@ -12,16 +12,26 @@ export interface Conv2dOptions {
   readonly hasBias?: boolean;
 }
 
+export interface Conv2d extends Layer {
+  readonly weight: Variable;
+  readonly bias: Variable | undefined;
+}
+
 /** x [B, H, W, in] → [B, H′, W′, out]; square kernel, torch's default initialisation and geometry. */
-export function conv2d(inputs: number, outputs: number, kernel: number, rng: Rng, options: Conv2dOptions = {}): Layer {
+export function conv2d(inputs: number, outputs: number, kernel: number, rng: Rng, options: Conv2dOptions = {}): Conv2d {
   const { stride = 1, padding = 0, hasBias = true } = options;
   const shape = [outputs, inputs, kernel, kernel];
   const weight = parameter(init.kaimingUniform(shape, rng.fork('weight')), { layout: 'conv2d' });
   const bias = hasBias ? parameter(init.defaultBias(shape, rng.fork('bias'))) : undefined;
   return {
+    weight,
+    bias,
     params: new Map([['weight', weight], ...(bias ? [['bias', bias] as const] : [])]),
     forward: (x) => {
-      const y = tf.conv2d(asTensor4D(x, 'conv2d'), weight as unknown as Tensor4D, stride, padding);
+      // zeros laid around by hand: the native engine takes no padding in numbers, and 'same' is lopsided when the stride is 2
+      const around: [number, number] = [padding, padding];
+      const padded = padding === 0 ? x : tf.pad(x, [[0, 0], around, around, [0, 0]]);
+      const y = tf.conv2d(asTensor4D(padded, 'conv2d'), weight as unknown as Tensor4D, stride, 'valid');
       return bias ? tf.add(y, bias) : y;
     },
   };

@@ -10,6 +10,8 @@ export interface LayerOptions {
   readonly training: boolean;
   /** Source of the draws of layers that need them when training. */
   readonly rng?: Rng;
+  /** Rows are this many equal runs (views), each normalised by statistics of its own. Default: one. */
+  readonly groups?: number;
 }
 
 export interface Layer {

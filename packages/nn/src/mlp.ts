@@ -1,11 +1,10 @@
 /** Projectors and other small heads. */
 import { ConfigError, type Rng } from '@unlabel/core';
-import { tf } from '@unlabel/engine';
 import { batchNorm } from './batch-norm.ts';
 import { sequential, stateless, type Layer } from './layer.ts';
 import { linear } from './linear.ts';
 
-export const relu = (): Layer => stateless((x) => tf.relu(x));
+const identity = stateless((x) => x);
 
 export interface MlpOptions {
   /** Widths from input to output: at least two. */
@@ -21,10 +20,12 @@ export function mlp({ widths, hasNorm = true, hasBias = !hasNorm }: MlpOptions, 
   if (widths.length < 2) throw new ConfigError(`mlp: ${widths.length} widths; expected input and output at least`);
   const layers: Layer[] = [];
   for (let i = 1; i < widths.length; i++) {
-    layers.push(linear(widths[i - 1]!, widths[i]!, rng.fork(layers.length), { hasBias }));
-    if (i === widths.length - 1) break;
-    if (hasNorm) layers.push(batchNorm(widths[i]!));
-    layers.push(relu());
+    const isLast = i === widths.length - 1;
+    const relu = !isLast && !hasNorm;
+    layers.push(linear(widths[i - 1]!, widths[i]!, rng.fork(layers.length), { hasBias, relu }));
+    if (isLast) break;
+    if (hasNorm) layers.push(batchNorm(widths[i]!, { relu: true }));
+    layers.push(identity); // where torch's ReLU stands: ours is part of the layer before
   }
   return sequential(layers);
 }

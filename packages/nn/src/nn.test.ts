@@ -1,10 +1,20 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createRng, goldenTensor, type NdArray, type Tensor } from '@unlabel/core';
-import { checkGradients, expectAllClose, expectNoLeak, testEngine, tf, toArrays, valueAndGrads } from '@unlabel/engine';
-import { batchNorm, batchMoments, normalizeBatch } from './batch-norm.ts';
+import {
+  checkGradients,
+  dense,
+  dropoutMask,
+  expectAllClose,
+  expectNoLeak,
+  testEngine,
+  tf,
+  toArrays,
+  valueAndGrads,
+} from '@unlabel/engine';
+import { batchNorm } from './batch-norm.ts';
 import { conv2d, maxPool2d } from './conv.ts';
-import { dropout, dropoutMask } from './dropout.ts';
-import { dense, linear } from './linear.ts';
+import { dropout } from './dropout.ts';
+import { linear } from './linear.ts';
 import { mlp } from './mlp.ts';
 
 beforeAll(() => testEngine());
@@ -34,7 +44,7 @@ describe('linear', () => {
 
   test('has the gradient that differences show', async () => {
     const inputs = [random('x', [4, 3]), random('w', [2, 3]), random('b', [2])];
-    await checkGradients((x, w, b) => tf.sum(tf.square(dense(x, w, b))), inputs);
+    await checkGradients((x, w, b) => tf.sum(tf.square(dense(x, w, b, { transposeKernel: true }))), inputs);
   });
 });
 
@@ -123,9 +133,20 @@ describe('batchNorm', () => {
   });
 
   test('differentiates through its own moments', async () => {
-    const inputs = [random('x', [6, 3], 2), random('gain', [3]), random('offset', [3])];
+    const layer = batchNorm(3);
+    layer.weight!.assign(asTensor(random('gain', [3])) as ReturnType<typeof tf.tensor>);
     const probe = asTensor(random('probe', [6, 3]));
-    await checkGradients((x, w, b) => tf.sum(tf.mul(probe, normalizeBatch(x, batchMoments(x), 1e-5, w, b))), inputs);
+    await checkGradients((x) => tf.sum(tf.mul(probe, layer.forward(x, { training: true }))), [random('x', [6, 3], 2)]);
+  });
+
+  test('treats groups of rows as batches that follow each other', async () => {
+    const [both, apart] = [batchNorm(3), batchNorm(3)];
+    const [a, b] = [asTensor(random('a', [4, 3], 2)), asTensor(random('b', [4, 3], 3))];
+    const together = both.forward(tf.concat([a, b]), { training: true, groups: 2 });
+    const [first, second] = [a, b].map((x) => apart.forward(x, { training: true }));
+    expectAllClose(together, tf.concat([first!, second!]), { atol: 1e-6 });
+    const [after, expected] = [await toArrays(both.params), await toArrays(apart.params)];
+    for (const name of ['running_mean', 'running_var']) expectAllClose(after[name]!, expected[name]!, { atol: 1e-6 });
   });
 
   test('updates its buffers inside a gradient, without leaking', async () => {

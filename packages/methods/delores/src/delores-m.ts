@@ -4,10 +4,10 @@
  * JSTSP 16(6), 2022. Constants and legend in `delores.ts`; MoCo: arXiv 1911.05722v3. K queue length, C contrast width.
  */
 import { z } from 'zod';
+import type { AudioNtt, AudioNttForwardOptions } from '@unlabel/backbones';
 import {
   ConfigError,
   defineMethod,
-  type Backbone,
   type Batch,
   type Model,
   type Rng,
@@ -52,7 +52,7 @@ export const deloresMConfig = z.strictObject({
 export type DeloresMConfig = z.output<typeof deloresMConfig>;
 
 interface Network {
-  readonly backbone: Backbone;
+  readonly backbone: AudioNtt;
   /** Linear D → C on the clip vector. */
   readonly contrast: Layer;
 }
@@ -207,20 +207,17 @@ export interface DeloresMTerms {
   readonly keyLevels: readonly Tensor[];
 }
 
-/** InfoNCE + B₁ + B₂ + B₃. The first view is the query's, the second the key's; keys carry no gradient, projectors get both sides'. */
-export function deloresMTerms(
-  { query, key, heads, queue, config }: DeloresM,
-  batch: Batch,
-  { rng }: Step,
-): DeloresMTerms {
+/** InfoNCE + B₁ + B₂ + B₃. The first view is the query's, the second the key's; keys carry no gradient, projectors get both sides'. `parts` as in the backbone. */
+export function deloresMTerms(model: DeloresM, batch: Batch, { rng }: Step, parts = 1): DeloresMTerms {
+  const { query, key, heads, queue, config } = model;
   const rows = batch['view1']!.shape[0]!;
   if (config.queueSize % rows !== 0) {
     throw new ConfigError(
       `delores-m: a queue of ${config.queueSize} keys cannot be filled by batches of ${rows}. Set queueSize to a multiple.`,
     );
   }
-  const q = embedLevels(query, batch['view1']!, true, rng.fork('query'));
-  const k = withoutGradient(() => embedLevels(key, batch['view2']!, true, rng.fork('key')));
+  const q = embedLevels(query, batch['view1']!, { training: true, rng: rng.fork('query'), parts });
+  const k = withoutGradient(() => embedLevels(key, batch['view2']!, { training: true, rng: rng.fork('key'), parts }));
   const { loss: contrast, logits } = infoNce({ q: q.contrast, k: k.contrast, queue, temperature: config.temperature });
   const barlow = heads.map((head, i) => {
     return head.loss(q.levels[i]!, k.levels[i]!, { training: true, rng: rng.fork(`projector${i + 1}`) }).loss;
@@ -230,13 +227,13 @@ export function deloresMTerms(
 }
 
 /** Contrast vector of unit length [B, C], and the time mean of each stage [B, mel·channels], index = mel·64 + channel. */
-export function embedLevels({ backbone, contrast }: Network, x: Tensor, training: boolean, rng: Rng) {
-  const { clip, maps } = backbone.forward(x, { training, rng, maps: stages });
+export function embedLevels({ backbone, contrast }: Network, x: Tensor, options: AudioNttForwardOptions) {
+  const { clip, maps } = backbone.forward(x, { ...options, maps: stages });
   const levels = stages.map((stage) => {
     const mean = tf.mean(maps![stage]!, 2); // [B, mel, 64]
     return tf.reshape(mean, [mean.shape[0]!, -1]);
   });
-  const raw = contrast.forward(clip, { training });
+  const raw = contrast.forward(clip, { training: options.training });
   return { raw, contrast: unitRows(raw), levels };
 }
 

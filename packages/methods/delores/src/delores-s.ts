@@ -1,7 +1,8 @@
 /** DeLoRes-S: one backbone, two views, one Barlow term on their clip vectors. Paper and legend in `delores.ts`. */
 import { z } from 'zod';
-import { defineMethod, type Backbone, type Model } from '@unlabel/core';
-import { buffersOf, mergeParams, prefixed, trainableOf } from '@unlabel/engine';
+import type { AudioNtt } from '@unlabel/backbones';
+import { defineMethod, type Batch, type Model, type Step, type Tensor } from '@unlabel/core';
+import { buffersOf, mergeParams, prefixed, tf, trainableOf } from '@unlabel/engine';
 import {
   barlowHead,
   deloresBackbone,
@@ -18,7 +19,7 @@ import {
 export const deloresSConfig = z.strictObject(sharedConfig);
 
 export interface DeloresS extends Model {
-  readonly backbone: Backbone;
+  readonly backbone: AudioNtt;
   readonly head: BarlowHead;
 }
 
@@ -95,10 +96,19 @@ export const deloresS = defineMethod<typeof deloresSConfig, DeloresS>({
     return { trainable: trainableOf(params), state: buffersOf(params), backbone, head };
   },
 
-  loss({ backbone, head }, { view1, view2 }, { rng }) {
-    const y1 = backbone.forward(view1!, { training: true, rng: rng.fork('view1') }).clip; // [B, D]
-    const y2 = backbone.forward(view2!, { training: true, rng: rng.fork('view2') }).clip;
-    const { loss, on, off } = head.loss(y1, y2, { training: true, rng: rng.fork('projector') });
+  loss(model, batch, step) {
+    const { loss, on, off } = deloresSTerms(model, batch, step);
     return { loss, logs: { on, off } };
   },
 });
+
+/**
+ * B(h(x₁), h(x₂)). The views go through the backbone as one batch whose halves are normalised apart: what two passes would give, with
+ * half the kernels. `parts` as in `AudioNttForwardOptions`.
+ */
+export function deloresSTerms({ backbone, head }: DeloresS, { view1, view2 }: Batch, { rng }: Step, parts = 1) {
+  const x = tf.concat([view1!, view2!]); // [2B, F, T]
+  const { clip } = backbone.forward(x, { training: true, rng: rng.fork('backbone'), groups: 2, parts });
+  const [y1, y2] = tf.split(clip, 2) as [Tensor, Tensor]; // [B, D] each
+  return { y1, y2, ...head.loss(y1, y2, { training: true, rng: rng.fork('projector') }) };
+}

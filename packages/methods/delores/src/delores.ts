@@ -10,10 +10,9 @@
 import { z } from 'zod';
 import { frontEnds } from '@unlabel/audio';
 import { mixup, randomResizeCrop } from '@unlabel/augment';
-import { buildAudioNtt } from '@unlabel/backbones';
+import { buildAudioNtt, type AudioNtt } from '@unlabel/backbones';
 import {
   DataError,
-  type Backbone,
   type InputSpec,
   type NdArray,
   type Params,
@@ -22,8 +21,8 @@ import {
   type Tensor,
   type Views,
 } from '@unlabel/core';
-import { mergeParams, prefixed } from '@unlabel/engine';
-import { batchNorm, dropout, forked, mlp, type Layer, type LayerOptions } from '@unlabel/nn';
+import { mergeParams, prefixed, tf } from '@unlabel/engine';
+import { batchNorm, dropout, mlp, type LayerOptions } from '@unlabel/nn';
 import { barlowTwins, type BarlowTwinsLoss, type BarlowTwinsOptions } from '@unlabel/objectives';
 
 const range = z.tuple([z.number().positive(), z.number().positive()]);
@@ -112,7 +111,7 @@ function logMelOf(sample: Sample): NdArray {
 }
 
 /** AudioNTT 2020 as the config says. */
-export const deloresBackbone = ({ width, dropout }: SharedConfig, rng: Rng): Backbone =>
+export const deloresBackbone = ({ width, dropout }: SharedConfig, rng: Rng): AudioNtt =>
   buildAudioNtt({ version: '2020', width, dropout }, rng);
 
 /** B(y₁, y₂): projector, affine-free batch norm, Barlow Twins' terms. */
@@ -126,16 +125,16 @@ export interface BarlowHead {
 export function barlowHead(inputs: number, config: SharedConfig, rng: Rng): BarlowHead {
   const { projectorWidth: u, projectorDropout } = config;
   const projector = mlp({ widths: [inputs, u, u, u] }, rng);
-  const drop: Layer = dropout(projectorDropout);
+  const drop = dropout(projectorDropout);
   const norm = batchNorm(u, { isAffine: false });
-  const project = (y: Tensor, options: LayerOptions) =>
-    norm.forward(projector.forward(drop.forward(y, options), options), options);
   return {
     params: mergeParams(prefixed('projector', projector.params), prefixed('bn', norm.params)),
-    loss(y1, y2, options, weights = config) {
-      // one after the other: the running statistics see the first view first
-      const n1 = project(y1, forked(options, 'first'));
-      return barlowTwins(n1, project(y2, forked(options, 'second')), weights);
+    loss(y1, y2, { training, rng }, weights = config) {
+      // both views in one batch, normalised apart; the running statistics see the first view first
+      const options: LayerOptions = { training, groups: 2, ...(rng ? { rng } : {}) };
+      const n = norm.forward(projector.forward(drop.forward(tf.concat([y1, y2]), options), options), options); // [2B, U]
+      const [n1, n2] = tf.split(n, 2) as [Tensor, Tensor];
+      return barlowTwins(n1, n2, weights);
     },
   };
 }
