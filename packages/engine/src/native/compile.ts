@@ -1,7 +1,7 @@
 /** Compiles the Node-API binding against an unpacked TensorFlow with the user's C++ compiler. */
 import { spawn, spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { DeviceError } from '@unlabel/core';
 
@@ -40,6 +40,9 @@ async function run(compiler: { command: string; version: string }, args: readonl
   );
 }
 
+/** The module loaded before a binding, beside it. */
+export const quietLoader = (binding: string): string => join(dirname(binding), 'quiet.node');
+
 /**
  * Compiles every source at once, then links.
  * @param root folder with `tensorflow/` as the wheel has it
@@ -72,5 +75,6 @@ export async function compileBinding(sources: BindingSources, root: string, outp
     rpath,
     '-pthread',
   ]);
+  await run(compiler, [...COMPILE_FLAGS, ...include, '-shared', sources.quiet, '-o', quietLoader(output), '-ldl']);
   for (const object of objects) rmSync(object);
 }

@@ -10,7 +10,7 @@ import util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { DeviceError, messageOf } from '@unlabel/core';
 
-import { TENSORFLOW_LIBRARIES } from './compile.ts';
+import { TENSORFLOW_LIBRARIES, quietLoader } from './compile.ts';
 import { registerNativeKernels } from './kernels.ts';
 import type { NativeDevice } from './platform.ts';
 import { TENSORFLOW_VERSION, bindingSources, engineDir, packageDir } from './platform.ts';
@@ -59,6 +59,7 @@ function isWhole(root: string, binding: string): boolean {
     const { bytes } = JSON.parse(readFileSync(join(binding, '..', 'binding.json'), 'utf8')) as { bytes?: unknown };
     return (
       statSync(binding).size === bytes &&
+      existsSync(quietLoader(binding)) &&
       TENSORFLOW_LIBRARIES.every((name) => existsSync(join(root, 'tensorflow', name)))
     );
   } catch {
@@ -80,11 +81,14 @@ export function engineEnvironment(options: NativeOptions): Readonly<Record<strin
   };
 }
 
-/** Node 23 dropped two functions that tfjs-node 4.22 still calls (tensorflow/tfjs#8609, fixed there but not released). */
+/**
+ * tfjs-node 4.22 calls two functions of `util` that Node 23 dropped (tensorflow/tfjs#8609, fixed there but not released) or
+ * warns about.
+ */
 function restoreNodeUtil(): void {
   const legacy = util as unknown as Record<string, unknown>; // the types no longer know them
-  legacy['isNullOrUndefined'] ??= (value: unknown): boolean => value === null || value === undefined;
-  legacy['isArray'] ??= Array.isArray;
+  legacy['isNullOrUndefined'] = (value: unknown): boolean => value === null || value === undefined;
+  legacy['isArray'] = Array.isArray;
 }
 
 /** What of tfjs-node's backend module is used here. */
@@ -109,6 +113,7 @@ export function loadNative(
   for (const [name, value] of Object.entries(engineEnvironment(options))) process.env[name] ??= value;
   restoreNodeUtil();
   try {
+    require(quietLoader(install.binding));
     const native: unknown = require(install.binding);
     const dist = join(packageDir('@tensorflow/tfjs-node-gpu') ?? '', 'dist');
     require(join(dist, 'register_all_kernels.js'));

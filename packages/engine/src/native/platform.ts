@@ -77,15 +77,16 @@ export function packageVersion(name: string): string {
   return dir === undefined ? '' : String((require(join(dir, 'package.json')) as { version?: unknown }).version);
 }
 
-/** This package's own C++ sources, compiled into the binding beside tfjs-node's: found from `src` and from `dist`. */
-export function opsDir(): string {
-  return join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'src', 'native', 'ops');
-}
+/** A folder of this package's own C++ sources, found from `src` and from `dist`. */
+const ownSources = (folder: string): string =>
+  join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'src', 'native', folder);
 
 export interface BindingSources {
   /** Every .cc file, absolute: tfjs-node's, and this package's kernels. */
   readonly files: readonly string[];
   readonly opsFiles: readonly string[];
+  /** What is loaded before the binding, a module of its own. */
+  readonly quiet: string;
   /** Include folders besides the wheel's. */
   readonly include: readonly string[];
   /** Short hash of all sources and flags: the name of the binding's folder. */
@@ -108,7 +109,8 @@ export function bindingSources(): BindingSources {
     throw new DeviceError(`the native engine needs the npm packages ${missing.join(' and ')}: run npm install.`);
   }
   const binding = join(tfjsNode, 'binding');
-  const ops = opsDir();
+  const ops = ownSources('ops');
+  const quiet = join(ownSources('quiet'), 'quiet.cc');
   const listing = (dir: string): string[] =>
     existsSync(dir)
       ? readdirSync(dir)
@@ -117,11 +119,12 @@ export function bindingSources(): BindingSources {
           .map((name) => join(dir, name))
       : [];
   const own = listing(ops);
-  const all = [...listing(binding), ...own];
+  const all = [...listing(binding), ...own, quiet];
   const hash = createHash('sha256').update([...COMPILE_FLAGS, ...OPS_FLAGS].join(' '));
   for (const file of all) hash.update(readFileSync(file));
   return {
     files: listing(binding).filter((file) => file.endsWith('.cc')),
+    quiet,
     opsFiles: own.filter((file) => file.endsWith('.cc')),
     include: [join(nodeApi, 'include'), binding, ops],
     hash: hash.digest('hex').slice(0, 12),

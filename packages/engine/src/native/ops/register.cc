@@ -5,11 +5,13 @@ void RegisterBatchNorm();
 void RegisterPointwise();
 
 namespace {
+
 [[maybe_unused]] const bool registered = [] {
   RegisterBatchNorm();
   RegisterPointwise();
   return true;
 }();
+
 }  // namespace
 
 }  // namespace unlabel
