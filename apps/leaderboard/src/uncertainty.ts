@@ -42,7 +42,11 @@ export function uncertainty(of: {
     .map((_, i) => i)
     .filter((i) => isComplete(scores[i]!) && valuesOf(i).every((v) => v !== undefined));
   return {
-    means: drafts.map((_, i) => (complete.includes(i) ? percentileInterval(meanOf(valuesOf(i), resamples)) : nothing)),
+    means: drafts.map((_, i) =>
+      complete.includes(i)
+        ? percentileInterval(meanOf(valuesOf(i), resamples), { value: meanScore(scores[i]!) })
+        : nothing,
+    ),
     ranks: rankIntervals(drafts.length, complete, drawn, seed, resamples),
     versus: drafts.map((_, i) => {
       const against = reference[i];
@@ -91,6 +95,9 @@ function mostCommon(values: readonly (string | undefined)[]): string | undefined
   return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0];
 }
 
+const meanScore = (row: readonly (number | null)[]): number =>
+  row.reduce<number>((sum, score) => sum + (score ?? 0), 0) / row.length;
+
 function meanOf(values: readonly (Float64Array | undefined)[], resamples: number): Float64Array {
   const mean = new Float64Array(resamples);
   for (const task of values) for (let r = 0; r < resamples; r++) mean[r]! += task![r]! / values.length;
@@ -138,12 +145,13 @@ function versusOf(
     if (!a || !b) continue;
     const value = of.scores[row]![t]! - of.scores[against.row]![t]!;
     const differences = a.map((score, r) => score - b[r]!);
-    tasks[task.key] = { value, ...percentileInterval(differences) };
+    tasks[task.key] = { value, ...percentileInterval(differences, { value }) };
     sum += value;
     for (let r = 0; r < of.resamples; r++) total[r]! += differences[r]! / of.tasks.length;
   }
   const isWhole = Object.keys(tasks).length === of.tasks.length;
-  const mean = isWhole ? { value: sum / of.tasks.length, ...percentileInterval(total) } : { value: null, ...nothing };
+  const value = sum / of.tasks.length;
+  const mean = isWhole ? { value, ...percentileInterval(total, { value }) } : { value: null, ...nothing };
   const { key, label } = of.drafts[against.row]!;
   return { reference: key, referenceLabel: label, isOwnInit: against.isOwnInit, mean, tasks };
 }

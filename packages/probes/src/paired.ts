@@ -62,7 +62,9 @@ export function pairedDifferences(
 }
 
 const differenceOf = (value: number, distribution: Float64Array): Difference =>
-  Number.isFinite(value) ? { value, ...percentileInterval(distribution) } : { value: null, low: null, high: null };
+  Number.isFinite(value)
+    ? { value, ...percentileInterval(distribution, { value }) }
+    : { value: null, low: null, high: null };
 
 /** `b` in the order of `a`. */
 function alignPredictions(task: string, a: readonly Prediction[], b: readonly Prediction[]): Prediction[] {

@@ -32,6 +32,7 @@ function accuracy(input: MetricInput, sameClass: (predicted: number, target: num
 /** Mean of [first maximum is the true class]. */
 export const top1Accuracy: Metric = defineMetric({
   higherIsBetter: true,
+  bounds: [0, 1],
   prepare: (input) => accuracy(input, (predicted, target) => predicted === target),
 });
 
@@ -44,6 +45,7 @@ export const pitchAccuracy: Metric = top1Accuracy;
  */
 export const chromaAccuracy: Metric = defineMetric({
   higherIsBetter: true,
+  bounds: [0, 1],
   prepare: (input) => {
     const names = input.vocabulary;
     const isNumeric = names?.length === input.classes && names.every((name) => /^\d{1,6}$/.test(name));

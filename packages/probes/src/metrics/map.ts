@@ -33,6 +33,7 @@ export function averagePrecision(ranked: RankedClass, counts?: Int32Array): numb
 
 export const meanAveragePrecision: Metric = defineMetric({
   higherIsBetter: true,
+  bounds: [0, 1],
   prepare: (input) => {
     const ranked = rankClasses(input);
     return (counts) => meanOverClasses(ranked, (c) => averagePrecision(c, counts));

@@ -25,6 +25,8 @@ export type Scorer = (counts?: Int32Array) => number;
 
 export interface Metric {
   readonly higherIsBetter: boolean;
+  /** Smallest and largest value it can take. */
+  readonly bounds: readonly [number, number];
   /** Sorts and counts once, so that each call of the scorer is O(n·C). */
   prepare(input: MetricInput): Scorer;
   /** Value in float64; NaN when undefined (one-class AUC), ±Infinity where the definition gives it (d′ of AUC 1). */
@@ -32,13 +34,13 @@ export interface Metric {
 }
 
 /** A metric from its scorer, with the input checked before use. */
-export function defineMetric(definition: { higherIsBetter: boolean; prepare(input: MetricInput): Scorer }): Metric {
+export function defineMetric(definition: Omit<Metric, 'compute'>): Metric {
   const prepare = (input: MetricInput): Scorer => {
     checkInput(input);
     return definition.prepare(input);
   };
   return Object.freeze({
-    higherIsBetter: definition.higherIsBetter,
+    ...definition,
     prepare,
     compute: (input: MetricInput): number => prepare(input)(),
   });

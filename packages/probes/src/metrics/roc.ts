@@ -33,6 +33,7 @@ export function areaUnderRoc(ranked: RankedClass, counts?: Int32Array): number |
 
 export const aucroc: Metric = defineMetric({
   higherIsBetter: true,
+  bounds: [0, 1],
   prepare: (input) => {
     const ranked = rankClasses(input);
     return (counts) => meanOverClasses(ranked, (c) => areaUnderRoc(c, counts));
@@ -41,6 +42,7 @@ export const aucroc: Metric = defineMetric({
 
 export const dPrime: Metric = defineMetric({
   higherIsBetter: true,
+  bounds: [-Infinity, Infinity],
   prepare: (input) => {
     const ranked = rankClasses(input);
     return (counts) =>
