@@ -23,7 +23,8 @@ const folder = fileURLToPath(new URL('.', import.meta.url));
 
 async function compile(variant: Variant): Promise<Uint8Array> {
   let binary: Uint8Array | undefined;
-  const { error, stderr } = await asc.main(
+  const messages: string[] = [];
+  const { error } = await asc.main(
     [
       'index.ts',
       '--outFile=kernels.wasm',
@@ -47,28 +48,35 @@ async function compile(variant: Variant): Promise<Uint8Array> {
           return null; // the compiler tries several names for an import
         }
       },
+      stderr: { write: (text) => void messages.push(String(text)) },
       writeFile: (_, contents) => {
         if (typeof contents !== 'string') binary = contents;
       },
     },
   );
-  if (error || !binary) throw new Error(`AssemblyScript: ${error?.message ?? 'no output'}\n${stderr.toString()}`);
+  if (error || !binary) throw new Error(`AssemblyScript: ${error?.message ?? 'no output'}\n${messages.join('')}`);
   return binary;
 }
 
-/** The text of `src/wasm/binaries.ts`. */
-export async function binariesModule(): Promise<string> {
-  const lines = ['/** Written by `assembly/build.ts` from `assembly/`: kernels as WebAssembly, base64. */', ''];
+/** Base64 of each variant's bytes, by name. */
+export async function build(): Promise<Record<string, string>> {
+  const built: Record<string, string> = {};
   for (const [name, variant] of Object.entries(variants)) {
-    const base64 = Buffer.from(await compile(variant)).toString('base64');
-    const rows = base64.match(/.{1,112}/g)!.map((row) => `  '${row}'`);
-    lines.push(`export const ${name} =`, `${rows.join(' +\n')};`, '');
+    built[name] = Buffer.from(await compile(variant)).toString('base64');
   }
-  return lines.join('\n');
+  return built;
+}
+
+function moduleText(built: Record<string, string>): string {
+  const lines = ['/** Written by `assembly/build.ts` from `assembly/`: kernels as WebAssembly, base64. */', ''];
+  for (const [name, base64] of Object.entries(built)) {
+    lines.push(`export const ${name} =`, `  '${base64}';`);
+  }
+  return [...lines, ''].join('\n');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const file = fileURLToPath(new URL('../src/wasm/binaries.ts', import.meta.url));
-  writeFileSync(`${file}.tmp`, await binariesModule());
+  writeFileSync(`${file}.tmp`, moduleText(await build()));
   renameSync(`${file}.tmp`, file);
 }

@@ -6,7 +6,10 @@ import { MR, NR, tileRows, tileRuns } from './micro';
 import { floatParam, param } from './parameters';
 import { scratch } from './scratch';
 
-/** Copy `rows` image rows from row `y` (may lie outside: zeros) to a buffer of row length `width` pixels, `left` zeros first. */
+/**
+ * Copy `rows` rows of an image into a buffer of row length `width` pixels, `left` zeros first. The image's pixels lie `down` and
+ * `across` apart with zeros between them (1: side by side); rows from `y` on may lie outside it.
+ */
 function padRows(
   to: usize,
   image: usize,
@@ -17,25 +20,33 @@ function padRows(
   rows: i32,
   left: i32,
   width: i32,
+  down: i32,
+  across: i32,
 ): void {
   const leftBytes = left * pixel;
-  const copied = <usize>min(W, width - left) * pixel;
   const rowBytes = <usize>width * pixel;
+  const copied = <usize>min(W, (width - left + across - 1) / across);
   for (let r = 0; r < rows; r++, to += rowBytes, y++) {
-    if (y < 0 || y >= H) {
+    if (y < 0 || y % down != 0 || y / down >= H) {
       memory.fill(to, 0, rowBytes);
       continue;
     }
-    memory.fill(to, 0, leftBytes);
-    memory.copy(to + leftBytes, image + <usize>y * W * pixel, copied);
-    memory.fill(to + leftBytes + copied, 0, rowBytes - leftBytes - copied);
+    const from = image + <usize>(y / down) * W * pixel;
+    if (across == 1) {
+      memory.fill(to, 0, leftBytes);
+      memory.copy(to + leftBytes, from, copied * pixel);
+      memory.fill(to + leftBytes + copied * pixel, 0, rowBytes - leftBytes - copied * pixel);
+      continue;
+    }
+    memory.fill(to, 0, rowBytes);
+    for (let i: usize = 0; i < copied; i++) memory.copy(to + leftBytes + i * across * pixel, from + i * pixel, pixel);
   }
 }
 
 /**
  * Some output rows of one image: parameters 0 x · 1 packed filter [out/NR][kh·kw·in, NR] · 2 bias · 3 y · 4 H · 5 W · 6 in ·
  * 7 OH · 8 OW · 9 out · 10 kh · 11 kw · 12, 13 strides · 14 top · 15 left padding · 16 rows a chunk · 17 chunks an image ·
- * 18 lower bound of the result · 19 padded width.
+ * 18 lower bound of the result · 19 padded width · 20, 21 distance of the input's pixels down and across.
  */
 export function convolve(d: usize, chunk: i32): void {
   const H = param(d, 4);
@@ -67,6 +78,8 @@ export function convolve(d: usize, chunk: i32): void {
     (rows - 1) * strideH + kh,
     param(d, 15),
     width,
+    param(d, 20),
+    param(d, 21),
   );
   let b = <usize>param(d, 1);
   for (let j = 0; j < OC; j += NR, b += <usize>depth * kh * NR * 4) {
@@ -134,6 +147,8 @@ export function convolveFilterGrad(d: usize, chunk: i32): void {
         (rows - 1) * strideH + kh,
         param(d, 15),
         width,
+        1,
+        1,
       );
       const dy = <usize>param(d, 1) + <usize>(image * OH + y) * OW * OC * 4;
       const pixels = rows * OW;

@@ -6,14 +6,15 @@
  */
 import { fma } from './micro';
 import { floatParam, param } from './parameters';
+import { scratch } from './scratch';
 
 /** Rows whose channels are worked on together, so that they stay in the first cache. */
 const NEAR: i32 = 32;
 
 /**
  * Mean and sum of squared deviations of a block: parameters 0 x · 1 partials [groups · blocks][2][C] · 2 n · 3 C · 4 blocks a
- * group · 5 rows a block · 6 blocks of channels · 7 channels a block. Deviations are taken from the block's first row, so that a
- * large mean does not cancel (shifted data algorithm).
+ * group · 5 rows a block · 6 blocks of channels · 7 channels a block (≤ 512). Deviations are taken from the mean of the block's
+ * first rows, so that a large mean does not cancel (shifted data algorithm), and sums are started anew every few rows.
  */
 export function moments(d: usize, chunk: i32): void {
   const n = param(d, 2);
@@ -22,25 +23,38 @@ export function moments(d: usize, chunk: i32): void {
   const block = chunk / across;
   const r0 = (block % param(d, 4)) * param(d, 5);
   const rows = min(param(d, 5), n - r0);
-  const c0 = (chunk % across) * param(d, 7);
-  const c1 = min(c0 + param(d, 7), C);
+  const start: usize = (chunk % across) * param(d, 7) * 4;
   const step = (<usize>C) << 2;
+  const end = min(start + <usize>param(d, 7) * 4, step);
   const x = <usize>param(d, 0) + (<usize>(block / param(d, 4)) * n + r0) * step;
   const sum = <usize>param(d, 1) + <usize>block * 2 * step;
   const square = sum + step;
-  memory.fill(sum + (c0 << 2), 0, (c1 - c0) << 2);
-  memory.fill(square + (c0 << 2), 0, (c1 - c0) << 2);
+  const shift = scratch - start;
+  const near = min(NEAR, rows);
+  const part = f32x4.splat(1 / <f32>near);
+  let c = start;
+  for (; c + 16 <= end; c += 16) {
+    let s = v128.load(x + c);
+    for (let r = 1; r < near; r++) s = f32x4.add(s, v128.load(x + <usize>r * step + c));
+    v128.store(shift + c, f32x4.mul(s, part));
+  }
+  for (; c < end; c += 4) {
+    let s: f32 = 0;
+    for (let r = 0; r < near; r++) s += load<f32>(x + <usize>r * step + c);
+    store<f32>(shift + c, s / <f32>near);
+  }
+  memory.fill(sum + start, 0, end - start);
+  memory.fill(square + start, 0, end - start);
+  const zero = f32x4.splat(0);
   for (let r = 0; r < rows; r += NEAR) {
     const last = x + <usize>min(r + NEAR, rows) * step;
-    let c: usize = c0 << 2;
-    const end: usize = c1 << 2;
-    for (; c + 32 <= end; c += 32) {
-      const f0 = v128.load(x + c);
-      const f1 = v128.load(x + c, 16);
-      let s0 = v128.load(sum + c);
-      let s1 = v128.load(sum + c, 16);
-      let q0 = v128.load(square + c);
-      let q1 = v128.load(square + c, 16);
+    for (c = start; c + 32 <= end; c += 32) {
+      const f0 = v128.load(shift + c);
+      const f1 = v128.load(shift + c, 16);
+      let s0 = zero;
+      let s1 = zero;
+      let q0 = zero;
+      let q1 = zero;
       for (let at = x + <usize>r * step + c; at < last; at += step) {
         const e0 = f32x4.sub(v128.load(at), f0);
         const e1 = f32x4.sub(v128.load(at, 16), f1);
@@ -49,28 +63,28 @@ export function moments(d: usize, chunk: i32): void {
         q0 = fma(e0, e0, q0);
         q1 = fma(e1, e1, q1);
       }
-      v128.store(sum + c, s0);
-      v128.store(sum + c, s1, 16);
-      v128.store(square + c, q0);
-      v128.store(square + c, q1, 16);
+      v128.store(sum + c, f32x4.add(v128.load(sum + c), s0));
+      v128.store(sum + c, f32x4.add(v128.load(sum + c, 16), s1), 16);
+      v128.store(square + c, f32x4.add(v128.load(square + c), q0));
+      v128.store(square + c, f32x4.add(v128.load(square + c, 16), q1), 16);
     }
     for (; c < end; c += 4) {
-      const f = load<f32>(x + c);
-      let s = load<f32>(sum + c);
-      let q = load<f32>(square + c);
+      const f = load<f32>(shift + c);
+      let s: f32 = 0;
+      let q: f32 = 0;
       for (let at = x + <usize>r * step + c; at < last; at += step) {
         const e = load<f32>(at) - f;
         s += e;
         q += e * e;
       }
-      store<f32>(sum + c, s);
-      store<f32>(square + c, q);
+      store<f32>(sum + c, load<f32>(sum + c) + s);
+      store<f32>(square + c, load<f32>(square + c) + q);
     }
   }
-  for (let c: usize = c0 << 2; c < <usize>(c1 << 2); c += 4) {
+  for (c = start; c < end; c += 4) {
     const mean = <f64>load<f32>(sum + c) / <f64>rows;
     store<f32>(square + c, <f32>(<f64>load<f32>(square + c) - mean * mean * <f64>rows));
-    store<f32>(sum + c, <f32>(<f64>load<f32>(x + c) + mean));
+    store<f32>(sum + c, <f32>(<f64>load<f32>(shift + c) + mean));
   }
 }
 
@@ -198,10 +212,10 @@ export function normGradSums(d: usize, chunk: i32): void {
       const t1 = v128.load(<usize>param(d, 3) + ofGroup + c, 16);
       const m0 = v128.load(<usize>param(d, 4) + ofGroup + c);
       const m1 = v128.load(<usize>param(d, 4) + ofGroup + c, 16);
-      let s0 = v128.load(sum + c);
-      let s1 = v128.load(sum + c, 16);
-      let p0 = v128.load(product + c);
-      let p1 = v128.load(product + c, 16);
+      let s0 = zero;
+      let s1 = zero;
+      let p0 = zero;
+      let p1 = zero;
       for (let at = x + <usize>r * step + c; at < last; at += step) {
         const x0 = v128.load(at);
         const x1 = v128.load(at, 16);
@@ -212,15 +226,15 @@ export function normGradSums(d: usize, chunk: i32): void {
         p0 = fma(g0, f32x4.sub(x0, m0), p0);
         p1 = fma(g1, f32x4.sub(x1, m1), p1);
       }
-      v128.store(sum + c, s0);
-      v128.store(sum + c, s1, 16);
-      v128.store(product + c, p0);
-      v128.store(product + c, p1, 16);
+      v128.store(sum + c, f32x4.add(v128.load(sum + c), s0));
+      v128.store(sum + c, f32x4.add(v128.load(sum + c, 16), s1), 16);
+      v128.store(product + c, f32x4.add(v128.load(product + c), p0));
+      v128.store(product + c, f32x4.add(v128.load(product + c, 16), p1), 16);
     }
     for (; c < end; c += 4) {
       const mean = load<f32>(<usize>param(d, 4) + ofGroup + c);
-      let s = load<f32>(sum + c);
-      let p = load<f32>(product + c);
+      let s: f32 = 0;
+      let p: f32 = 0;
       for (let at = x + <usize>r * step + c; at < last; at += step) {
         const y = f32x4.extract_lane(
           normalizeOne(at, <usize>param(d, 2) + ofGroup + c, <usize>param(d, 3) + ofGroup + c),
@@ -230,8 +244,8 @@ export function normGradSums(d: usize, chunk: i32): void {
         s += g;
         p += g * (load<f32>(at) - mean);
       }
-      store<f32>(sum + c, s);
-      store<f32>(product + c, p);
+      store<f32>(sum + c, load<f32>(sum + c) + s);
+      store<f32>(product + c, load<f32>(product + c) + p);
     }
   }
 }

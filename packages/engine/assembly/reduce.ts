@@ -20,19 +20,19 @@ export function columnSums(d: usize, chunk: i32): void {
     const last = <usize>param(d, 0) + <usize>min(r + 32, r1) * step;
     let c = start;
     for (; c + 32 <= end; c += 32) {
-      let s0 = v128.load(sum + c);
-      let s1 = v128.load(sum + c, 16);
+      let s0 = f32x4.splat(0);
+      let s1 = s0;
       for (let at = first + c; at < last; at += step) {
         s0 = f32x4.add(s0, v128.load(at));
         s1 = f32x4.add(s1, v128.load(at, 16));
       }
-      v128.store(sum + c, s0);
-      v128.store(sum + c, s1, 16);
+      v128.store(sum + c, f32x4.add(v128.load(sum + c), s0));
+      v128.store(sum + c, f32x4.add(v128.load(sum + c, 16), s1), 16);
     }
     for (; c < end; c += 4) {
-      let s = load<f32>(sum + c);
+      let s: f32 = 0;
       for (let at = first + c; at < last; at += step) s += load<f32>(at);
-      store<f32>(sum + c, s);
+      store<f32>(sum + c, load<f32>(sum + c) + s);
     }
   }
 }

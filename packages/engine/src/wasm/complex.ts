@@ -6,7 +6,7 @@ import { fourier } from './fft.ts';
 type Tf = typeof tfjs;
 type Info = tfjs.TensorInfo;
 
-/** Register the complex kernels and teach the stock arithmetic kernels complex64. */
+/** Register the complex kernels, teach the stock arithmetic kernels complex64, and let Identity share instead of copy. */
 export function registerComplex(tf: Tf): void {
   const register = (kernelName: string, run: (inputs: Record<string, Info>, backend: HeapBackend) => Info): void =>
     tf.registerKernel({
@@ -39,6 +39,8 @@ export function registerComplex(tf: Tf): void {
       return write(real, imag, input.shape, backend);
     });
   }
+  tf.unregisterKernel('Identity', 'wasm');
+  register('Identity', (inputs, backend) => share(inputs['x']!, backend));
   registerArithmetic(tf);
 }
 

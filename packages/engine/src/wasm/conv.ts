@@ -19,6 +19,9 @@ interface Shape {
   readonly strideWidth: number;
   readonly top: number;
   readonly left: number;
+  /** Distance of the input's pixels, zeros between them: a strided convolution's dy on the way back. Default 1. */
+  readonly apartHeight?: number;
+  readonly apartWidth?: number;
 }
 
 /** Bytes of padded image rows worked on at a time: they stay in the second cache. */
@@ -28,7 +31,7 @@ const SUM_PIXELS = 96;
 const FILTER_CHUNKS = 16;
 
 const paddedWidth = (s: Shape): number =>
-  Math.max(s.left + s.inWidth, (s.outWidth - 1) * s.strideWidth + s.filterWidth);
+  Math.max(s.left + (s.inWidth - 1) * (s.apartWidth ?? 1) + 1, (s.outWidth - 1) * s.strideWidth + s.filterWidth);
 const rowBytes = (s: Shape): number => paddedWidth(s) * s.inChannels * 4;
 const isPointwise = (s: Shape): boolean =>
   s.filterHeight === 1 &&
@@ -67,7 +70,7 @@ function convolve({ kernels }: Context, s: Forward): void {
     'convolve',
     [s.x, s.packed, bias, s.y, s.inHeight, s.inWidth, s.inChannels, s.outHeight, s.outWidth, s.outChannels].concat(
       [s.filterHeight, s.filterWidth, s.strideHeight, s.strideWidth, s.top, s.left, rows, chunks],
-      [floatBits(s.isRelu ? 0 : -Infinity), paddedWidth(s)],
+      [floatBits(s.isRelu ? 0 : -Infinity), paddedWidth(s), s.apartHeight ?? 1, s.apartWidth ?? 1],
     ),
     s.batch * chunks,
   );
@@ -90,7 +93,15 @@ function forward(
     const m = s.batch * s.inHeight * s.inWidth;
     const [n, k] = [s.outChannels, s.inChannels];
     product(context, {
-      ...{ a: at.x, b: at.filter, c: at.y, m, n, k, isRelu, isATransposed: false, isBTransposed: false },
+      a: at.x,
+      b: at.filter,
+      c: at.y,
+      m,
+      n,
+      k,
+      isRelu,
+      isATransposed: false,
+      isBTransposed: false,
       ...(bias === undefined ? {} : { bias }),
     });
     return y;
@@ -103,7 +114,7 @@ function forward(
   return y;
 }
 
-/** dx: the convolution of dy with the filter turned by 180° and its channels exchanged (stride 1). */
+/** dx: the convolution of dy, spread by the strides, with the filter turned by 180° and its channels exchanged. */
 function inputGrad(context: Context, s: Shape, dy: TensorInfo, filter: TensorInfo): TensorInfo {
   const { kernels } = context;
   const dx = output(context, [s.batch, s.inHeight, s.inWidth, s.inChannels]);
@@ -126,7 +137,7 @@ function inputGrad(context: Context, s: Shape, dy: TensorInfo, filter: TensorInf
   return dx;
 }
 
-/** The convolution that computes the input gradient of a convolution of stride 1. */
+/** The convolution that computes a convolution's input gradient. */
 const turned = (s: Shape): Shape => ({
   ...s,
   inHeight: s.outHeight,
@@ -135,6 +146,10 @@ const turned = (s: Shape): Shape => ({
   outHeight: s.inHeight,
   outWidth: s.inWidth,
   outChannels: s.inChannels,
+  strideHeight: 1,
+  strideWidth: 1,
+  apartHeight: s.strideHeight,
+  apartWidth: s.strideWidth,
   top: s.filterHeight - 1 - s.top,
   left: s.filterWidth - 1 - s.left,
 });
@@ -214,7 +229,7 @@ export function registerConv(context: Context): void {
     const { dy, filter } = call.inputs;
     if (!dy || !filter || !isFloat(dy, filter)) return undefined;
     const shape = shapeOf(context, infoOf(call, call.attrs['inputShape'] as number[], filter.shape));
-    if (!shape || shape.strideHeight !== 1 || shape.strideWidth !== 1) return undefined;
+    if (!shape) return undefined;
     const back = turned(shape);
     const isWide = rowBytes(back) * back.filterHeight > context.kernels.scratchBytes / 4;
     return isWide || back.top < 0 || back.left < 0 ? undefined : inputGrad(context, shape, dy, filter);

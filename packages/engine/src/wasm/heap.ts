@@ -107,16 +107,22 @@ export async function startBackend(tf: Tf): Promise<{ heap: Heap; backend: HeapB
     }
     return pointer;
   };
-  const { cwrap } = wasm as unknown as {
+  const wrapper = wasm as unknown as {
     cwrap(name: string, result: string | null, args: readonly string[]): (...args: number[]) => number;
   };
+  const wrap = (name: string, result: 'number' | null, count: number): ((...args: number[]) => number) =>
+    wrapper.cwrap(
+      name,
+      result,
+      Array.from({ length: count }, () => 'number'),
+    );
   wasm.tfjs = {
-    init: cwrap('init', null, []),
-    initWithThreadsCount: cwrap('init_with_threads_count', null, ['number']),
-    getThreadsCount: cwrap('get_threads_count', 'number', []),
-    registerTensor: cwrap('register_tensor', null, ['number', 'number', 'number']),
-    disposeData: cwrap('dispose_data', null, ['number']),
-    dispose: cwrap('dispose', null, []),
+    init: wrap('init', null, 0),
+    initWithThreadsCount: wrap('init_with_threads_count', null, 1),
+    getThreadsCount: wrap('get_threads_count', 'number', 0),
+    registerTensor: wrap('register_tensor', null, 3),
+    disposeData: wrap('dispose_data', null, 1),
+    dispose: wrap('dispose', null, 0),
   };
   const heap: Heap = { memory, malloc: (bytes) => wasm._malloc(bytes), free: (pointer) => wasm._free(pointer) };
   return { heap, backend: complexBackend(tf, Stock, wasm) };

@@ -6,7 +6,10 @@ import { withSharedMemory } from './heap.ts';
 
 const tf = createRequire(import.meta.url)('@tensorflow/tfjs') as typeof tfjs;
 
-beforeAll(() => loadWasm(tf, { threads: 1 }));
+let engine: Awaited<ReturnType<typeof loadWasm>>;
+beforeAll(async () => {
+  engine = await loadWasm(tf, { threads: 1 });
+});
 
 /** Largest absolute difference, relative to the largest value. */
 function worst(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
@@ -92,10 +95,13 @@ test('every kernel the cpu backend has for numbers exists on wasm', () => {
 test('the heap grows past 2 GB and its tensors stay readable', async () => {
   await tf.setBackend('wasm');
   const kept = tf.tensor1d([1, 2, 3]);
-  const large = Array.from({ length: 5 }, () => tf.tensor(new Float32Array(2 ** 27), [2 ** 27]));
-  const last = tf.tensor1d([4, 5, 6]);
-  expect([...kept.dataSync(), ...tf.add(kept, last).dataSync()]).toEqual([1, 2, 3, 5, 7, 9]);
-  tf.dispose([kept, last, ...large]);
+  const large = Array.from({ length: 5 }, () => engine.backend.makeOutput([2 ** 27], 'float32')); // 2.5 GB, unset
+  const last = tf.fill([2 ** 24], 7);
+  expect(engine.backend.getMemoryOffset(last.dataId)).toBeGreaterThan(2 ** 31);
+  expect([...kept.dataSync(), ...tf.slice(last, [2 ** 24 - 1], [1]).dataSync()]).toEqual([1, 2, 3, 7]);
+  expect(tf.sum(last).dataSync()[0]).toBe(7 * 2 ** 24);
+  for (const { dataId } of large) engine.backend.disposeData(dataId);
+  tf.dispose([kept, last]);
 });
 
 test('refuses a module whose memory it does not know', () => {

@@ -104,7 +104,13 @@ export function registerMatMul(context: Context): void {
     const outer = context.tf.broadcast_util.assertAndGetBroadcastShape(aOuter, bOuter);
     const c = output(context, [...outer, m, n]);
     batchProduct(context, {
-      ...{ m, n, k, isATransposed, isBTransposed, aBatches, bBatches },
+      m,
+      n,
+      k,
+      isATransposed,
+      isBTransposed,
+      aBatches,
+      bBatches,
       batches: sizeOf(outer),
       a: pointer(context, a),
       b: pointer(context, b),

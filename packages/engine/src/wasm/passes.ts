@@ -16,7 +16,12 @@ export function registerPasses(context: Context): void {
     const n = isBTransposed ? kernel.shape[0]! : kernel.shape[1]!;
     const y = output(context, [m, n]);
     product(context, {
-      ...{ m, n, k, isBTransposed, isATransposed: false, isRelu: attrs['relu'] === true },
+      m,
+      n,
+      k,
+      isBTransposed,
+      isATransposed: false,
+      isRelu: attrs['relu'] === true,
       a: pointer(context, x),
       b: pointer(context, kernel),
       c: pointer(context, y),
