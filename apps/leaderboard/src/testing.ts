@@ -67,10 +67,25 @@ export function samplePredictions(model: SampleModel, task: SampleTask): Predict
   });
 }
 
+type Scored = { readonly predictions: Prediction[]; readonly metrics: Result['metrics'] };
+const held = new Map<string, Scored>();
+
+/** Made once for each model and task: the bootstrap is the slow part of a test. */
+function scored(model: SampleModel, task: SampleTask, names: readonly string[]): Scored {
+  const key = JSON.stringify([model.id, model.skill, model.share, task]);
+  const known = held.get(key);
+  if (known) return known;
+  const predictions = samplePredictions(model, task);
+  const scoredTask = { task: task.id, predictions, classes: task.classes };
+  const made = { predictions, metrics: metricValues(scoredTask, names, { seed: 0, resamples: 100 }) };
+  held.set(key, made);
+  return made;
+}
+
 /** One result file and its predictions below `dir`; returns the result's path. */
 export async function writeSampleResult(dir: string, model: SampleModel, task: SampleTask): Promise<string> {
-  const predictions = samplePredictions(model, task);
   const names = task.metrics ?? ['top1_acc', 'mAP', 'aucroc'];
+  const { predictions, metrics } = scored(model, task, names);
   const fingerprint = 'f'.repeat(8) + model.id.length.toString(16).padStart(8, '0');
   const folder = join(dir, 'results', model.id.replaceAll(/[^\w.-]/g, '_'), fingerprint);
   const result: Result = {
@@ -89,7 +104,7 @@ export async function writeSampleResult(dir: string, model: SampleModel, task: S
     task: { id: task.id, revision: 'v1-full@0123456789ab', predictionType: task.predictionType ?? 'multiclass' },
     protocol: { id: 'linear/v1', options: { strengths: [1, 0.1] } },
     seed: 0,
-    metrics: metricValues({ task: task.id, predictions, classes: task.classes }, names, { seed: 0, resamples: 100 }),
+    metrics,
     primary: names[0]!,
     n: predictions.length,
     nFull: task.clips,
