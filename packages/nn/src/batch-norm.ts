@@ -51,7 +51,13 @@ export function batchNorm(width: number, options: BatchNormOptions = {}): BatchN
     follow(variance, moments.variance, momentum, count / Math.max(1, count - 1));
   };
   return {
-    ...{ params, weight, bias, mean, variance, eps, updateRunning },
+    params,
+    weight,
+    bias,
+    mean,
+    variance,
+    eps,
+    updateRunning,
     forward(x, { training, groups }) {
       if (!training) {
         const inverse = tf.rsqrt(tf.add(variance, eps));

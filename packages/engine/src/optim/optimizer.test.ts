@@ -9,7 +9,7 @@ import { parameter } from '../params.ts';
 import { expectAllClose, expectNoLeak, testEngine } from '../testing.ts';
 import { createOptimizer, decayAll, decayExceptVectors } from './optimizer.ts';
 import { optimizerFor } from './recipe.ts';
-import { sgd } from './sgd.ts';
+import { sgd, sgdRule } from './sgd.ts';
 
 beforeAll(() => testEngine());
 
@@ -57,6 +57,23 @@ test('a step leaves no tensor behind', async () => {
     params,
   );
   await expectNoLeak(() => optimizer.step(grads, 0.1));
+});
+
+test.each([false, true])('the fused step of SGD equals its chain of transforms, Nesterov %s', (isNesterov) => {
+  const options = { momentum: 0.9, weightDecay: 0.1, isNesterov };
+  const [fused, chained] = [small(), small()];
+  const optimizers = [sgd(fused.params, options), createOptimizer(chained.params, sgdRule(options))];
+  for (let i = 0; i < 3; i++) optimizers.forEach((optimizer) => optimizer.step(fused.grads, 0.1 * (i + 1)));
+  expectAllClose(fused.params.get('w')!, chained.params.get('w')!, { rtol: 1e-6, atol: 1e-6 });
+  const [a, b] = optimizers.map(({ state }) => state.get('momentum.w')!);
+  expectAllClose(a!, b!, { rtol: 1e-6, atol: 1e-6 });
+});
+
+test('vectors can be left out of the decay', () => {
+  const params = new Map<string, Variable>([['b', parameter({ data: Float32Array.of(1, 2), shape: [2] })]]);
+  const optimizer = sgd(params, { momentum: 0.9, weightDecay: 10, isDecayed: decayExceptVectors });
+  optimizer.step(new Map([['b', tf.tensor([0, 0])]]), 1);
+  expectAllClose(params.get('b')!, [1, 2], {});
 });
 
 test('an unknown gradient is an error that names it', () => {

@@ -3,7 +3,7 @@ import { ConfigError, type Params, type Tensor, type Variable } from '@unlabel/c
 import { tf } from '../backend.ts';
 import { likeParameter } from '../params.ts';
 import { engineArithmetic } from './arithmetic.ts';
-import { chain, type Transform } from './transform.ts';
+import { chain, type Transform, type TransformContext } from './transform.ts';
 
 /** Which parameters are decayed (and adapted, by LARS). */
 export type DecayPredicate = (name: string, variable: Variable) => boolean;
@@ -25,10 +25,20 @@ export interface Optimizer {
   dispose(): void;
 }
 
+/** A whole update in one operation of the engine, equal to the chain of transforms: new parameter and slots. */
+export type FusedUpdate = (
+  param: Tensor,
+  grad: Tensor,
+  slots: readonly Tensor[],
+  context: TransformContext,
+) => { readonly param: Tensor; readonly slots: readonly Tensor[] };
+
+/** `fused`, when given, does what `transforms` describe and is tested against them. */
 export function createOptimizer(
   params: Params,
   transforms: readonly Transform[],
   isDecayed: DecayPredicate = decayAll,
+  fused?: FusedUpdate,
 ): Optimizer {
   const rule = chain(...transforms);
   const state = new Map<string, Variable>();
@@ -55,6 +65,12 @@ export function createOptimizer(
         const held = rule.slots.map((slot) => state.get(`${slot}.${name}`)!);
         const context = { lr, step: this.steps, isDecayed: isDecayed(name, variable) };
         tf.tidy(() => {
+          if (fused) {
+            const next = fused(variable, grad, held, context);
+            variable.assign(next.param);
+            next.slots.forEach((slot, i) => held[i]!.assign(slot));
+            return;
+          }
           const { update, slots } = rule.apply<Tensor>(engineArithmetic, grad, variable, held, context);
           variable.assign(tf.add(variable, update));
           slots.forEach((slot, i) => held[i]!.assign(slot));

@@ -1,6 +1,7 @@
 /** Stochastic gradient descent as torch has it: v ← μ·v + (g + λ·w); w ← w − lr·v, or with Nesterov's look-ahead. */
 import type { Params } from '@unlabel/core';
-import { createOptimizer, type DecayPredicate, type Optimizer } from './optimizer.ts';
+import { sgdMomentum } from '../ops/sgd-momentum.ts';
+import { createOptimizer, type DecayPredicate, type FusedUpdate, type Optimizer } from './optimizer.ts';
 import { addDecay, momentumBy, scaleByRate, type Transform } from './transform.ts';
 
 export interface SgdOptions {
@@ -20,5 +21,11 @@ export const sgdRule = ({ momentum = 0, isNesterov = false, weightDecay = 0 }: S
 ];
 
 export function sgd(params: Params, options: SgdOptions = {}): Optimizer {
-  return createOptimizer(params, sgdRule(options), options.isDecayed);
+  const { momentum = 0, weightDecay = 0, isNesterov = false } = options;
+  const fused: FusedUpdate = (param, grad, [velocity], { lr, isDecayed }) => {
+    const rates = { lr, momentum, weightDecay: isDecayed ? weightDecay : 0, nesterov: isNesterov };
+    const [next, slot] = sgdMomentum(param, grad, velocity!, rates);
+    return { param: next, slots: [slot] };
+  };
+  return createOptimizer(params, sgdRule(options), options.isDecayed, momentum === 0 ? undefined : fused);
 }

@@ -119,6 +119,7 @@ export const deloresM = defineMethod<typeof deloresMConfig, DeloresM>({
     smoke: {
       note: 'Ends in seconds on a CPU; for tests.',
       config: {
+        seconds: 0.4,
         width: 32,
         projectorWidth: 32,
         contrastWidth: 16,

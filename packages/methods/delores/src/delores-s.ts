@@ -82,7 +82,7 @@ export const deloresS = defineMethod<typeof deloresSConfig, DeloresS>({
     },
     smoke: {
       note: 'Ends in seconds on a CPU; for tests.',
-      config: { width: 32, projectorWidth: 32, lambdaOn: 1, lambdaOff: 0.05, scale: 1 / 32, dropout: 0 },
+      config: { seconds: 0.4, width: 32, projectorWidth: 32, lambdaOn: 1, lambdaOff: 0.05, scale: 1 / 32, dropout: 0 },
       recipe: { optimizer: 'adamw', lr: 3e-3, batchSize: 8, steps: 14 },
     },
   },
