@@ -185,7 +185,7 @@ describe('the files', () => {
   test('the CSV has one row a model, task and metric, and its numbers read back exactly', async () => {
     await writeSampleResults(dir, models, tasks);
     const board = await boardOf();
-    const [head, ...lines] = boardCsv(board).trimEnd().split('\r\n');
+    const [head, ...lines] = boardCsv(board).trimEnd().split('\n');
     expect(head).toBe(leaderboardColumns.join(','));
     expect(lines).toHaveLength(3 * (3 + 3 + 2));
     const at = leaderboardColumns.indexOf('score');

@@ -32,7 +32,7 @@ export function boardCsv({ rows, tasks }: Board): string {
     }),
   );
   const text = lines.map((line) => leaderboardColumns.map((name) => csvField(line[name])).join(','));
-  return [leaderboardColumns.join(','), ...text, ''].join('\r\n');
+  return [leaderboardColumns.join(','), ...text, ''].join('\n');
 }
 
 const plainText = (value: unknown): string => (typeof value === 'string' ? value : '');
