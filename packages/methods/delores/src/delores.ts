@@ -30,15 +30,16 @@ const range = z.tuple([z.number().positive(), z.number().positive()]);
 /** Fields both methods have. */
 export const sharedConfig = {
   seconds: z.number().positive().default(0.95).meta({ unit: 's', paper: 'LAPE config' }),
-  crop: z.enum(['waveform', 'spectrogram']).default('waveform').meta({ paper: 'where the random crop is taken' }),
+  /** Where the random crop is taken: exact from the waveform at each access, or from a cached spectrogram. */
+  crop: z.enum(['waveform', 'spectrogram']).default('waveform'),
   padMode: z.enum(['reflect', 'constant']).default('reflect').meta({ paper: 'librosa < 0.10 / ≥ 0.10' }),
   mixupRatio: z.number().min(0).max(1).default(0.4).meta({ symbol: 'α', paper: 'BYOL-A Eq. 4' }),
   mixupMemory: z.int().positive().default(2048).meta({ unit: 'inputs' }),
   canvasScale: range.default([1, 1.5]).meta({ paper: 'BYOL-A §III-B, [frequency, time]' }),
   freqScale: range.default([0.6, 1.5]).meta({ paper: 'BYOL-A §III-B' }),
   timeScale: range.default([0.6, 1.5]).meta({ paper: 'BYOL-A §III-B' }),
-  width: z.int().positive().default(2048).meta({ symbol: 'D', paper: 'width of the backbone' }),
-  dropout: z.number().min(0).lt(1).default(0.3).meta({ paper: 'in the backbone' }),
+  width: z.int().positive().default(2048).meta({ symbol: 'D' }),
+  dropout: z.number().min(0).lt(1).default(0.3).meta({ paper: 'BYOL-A network' }),
   projectorWidth: z.int().positive().default(2048).meta({ symbol: 'U' }),
   projectorDropout: z.number().min(0).lt(1).default(0).meta({ paper: 'first release: 0.5' }),
   lambdaOn: z.number().min(0).default(5e-5).meta({ symbol: 'λ_on', paper: 'LAPE; 1 in the first release' }),
