@@ -27,7 +27,8 @@ export function layerOf({ root }: Pick<Package, 'root'>): number {
   return layers.findIndex((name) => name === layer);
 }
 
-const isTest = (file: string): boolean => file.endsWith('.test.ts');
+/** `x.test.ts`, and `x.test-suite.ts`: tests that several engines' files share. */
+const isTest = (file: string): boolean => /\.test(-suite)?\.ts$/.test(file);
 
 /** One line a fault; empty when the package keeps to the rules. */
 export function boundaryFaults(self: Package, packages: readonly Package[]): string[] {
