@@ -6,7 +6,7 @@ import { DeviceError } from '@unlabel/core';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { doctor, listEngines } from './doctor.ts';
-import { installNative, isKept } from './install.ts';
+import { installNative, isCudaLibrary, isKept } from './install.ts';
 import { engineEnvironment, findNative } from './load.ts';
 import { fetchWheel } from './pip.ts';
 import { engineCache, wheelFor } from './platform.ts';
@@ -33,7 +33,7 @@ function fakePython(download: string): void {
   vi.stubEnv('UNLABEL_PYTHON', program);
 }
 
-const pin = { project: 'tensorflow-cpu', tag: 'any', bytes: 10, unpackedBytes: 10 };
+const pin = { ...wheelFor('cpu', 'linux', 'x64'), tag: 'any', bytes: 10, unpackedBytes: 10 };
 const name = 'tensorflow_cpu-2.21.0-cp311-cp311-any.whl';
 /** sha256 of 'abc'. */
 const sha256 = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
@@ -69,7 +69,7 @@ describe('prerequisites', () => {
 
 describe('the download', () => {
   const fetched = (expected = sha256) =>
-    fetchWheel({ ...pin, sha256: expected }, join(folder, 'downloads'), join(folder, 'scratch'));
+    fetchWheel({ ...pin, sha256: expected }, { folder: join(folder, 'downloads'), scratch: join(folder, 'scratch') });
 
   test('keeps the wheel, and does not fetch a whole one twice', async () => {
     fakePython(`printf abc > "$dest/${name}"`);
@@ -116,6 +116,13 @@ test('the libraries and the C headers are kept from the wheel, nothing else', ()
   expect(isKept('tensorflow/include/tsl/platform/ctstring_internal.h')).toBe(true);
   expect(isKept('tensorflow/include/tensorflow/core/framework/op_kernel.h')).toBe(false);
   expect(isKept('tensorflow/python/pywrap.so')).toBe(false);
+});
+
+test('CUDA’s libraries are kept from its wheels, nothing else', () => {
+  expect(isCudaLibrary('nvidia/cublas/lib/libcublas.so.12')).toBe(true);
+  expect(isCudaLibrary('nvidia/cudnn/lib/libcudnn_ops.so.9')).toBe(true);
+  expect(isCudaLibrary('nvidia/cublas/include/cublas.h')).toBe(false);
+  expect(isCudaLibrary('nvidia/../lib/x.so')).toBe(false);
 });
 
 test('options become the environment variables TensorFlow reads', () => {

@@ -13,7 +13,7 @@ import { COMPILER_FIX, TENSORFLOW_LIBRARIES, compileBinding, findCompiler } from
 import { findNative } from './load.ts';
 import type { NativeInstall } from './load.ts';
 import { withLock } from './lock.ts';
-import { fetchWheel, findPip } from './pip.ts';
+import { fetchCompanions, fetchWheel, findPip } from './pip.ts';
 import type { NativeDevice, WheelPin } from './platform.ts';
 import { TENSORFLOW_VERSION, bindingSources, engineCache, engineDir, wheelFor } from './platform.ts';
 import { runSelfTest } from './self-test.ts';
@@ -42,6 +42,9 @@ export function isKept(name: string): boolean {
   return header !== undefined && KEPT_HEADERS.test(header);
 }
 
+/** Members of the CUDA wheels that are kept, where TensorFlow's libraries look for them beside their own folder. */
+export const isCudaLibrary = (name: string): boolean => /^nvidia\/[^/.]+\/lib\/[^/]+\.so(\.[\d.]+)?$/.test(name);
+
 const KEPT_HEADERS =
   /^(tensorflow\/c\/|xla\/tsl\/c\/|.*\/next_pluggable_device\/c\/|.*\/platform\/(ctstring|platform\.h))/;
 
@@ -56,6 +59,9 @@ async function checkPrerequisites(pin: WheelPin, cache: string, hasLibraries: bo
   const faults: string[] = [];
   if (findCompiler() === undefined) faults.push(`no C++ compiler was found: ${COMPILER_FIX}.`);
   if (!hasLibraries) {
+    if (pin.companions.length > 0 && !existsSync('/proc/driver/nvidia/version')) {
+      faults.push('no NVIDIA driver is loaded: install it, or use --device cpu.');
+    }
     const pip = findPip();
     if (typeof pip === 'string') faults.push(pip);
     const { bavail, bsize } = await statfs(cache);
@@ -167,25 +173,30 @@ async function installLibraries(
   scratch: string,
   onProgress?: (progress: InstallProgress) => void,
 ): Promise<void> {
-  const downloads = join(cache, 'downloads', root.slice(dirname(root).length + 1));
+  const fetch = {
+    folder: join(cache, 'downloads', root.slice(dirname(root).length + 1)),
+    scratch,
+    onBytes: (bytes: number) => onProgress?.({ phase: 'download', done: Math.min(bytes, pin.bytes), total: pin.bytes }),
+  };
   onProgress?.({ phase: 'download', done: 0, total: pin.bytes });
-  const wheel = await fetchWheel(pin, downloads, scratch, (done, total) =>
-    onProgress?.({ phase: 'download', done, total }),
-  );
+  const wheel = await fetchWheel(pin, fetch);
+  const companions = await fetchCompanions(pin, fetch);
   const unpacked = join(scratch, 'root');
   let done = 0;
   let shown = 0;
-  const names = await unpackWheel(wheel.file, unpacked, isKept, (bytes) => {
+  const count = (bytes: number): void => {
     done += bytes;
     if (done - shown < 32_000_000) return;
     shown = done;
     onProgress?.({ phase: 'unpack', done, total: Math.max(done, pin.unpackedBytes) });
-  });
+  };
+  const names = await unpackWheel(wheel.file, unpacked, isKept, count);
+  for (const file of companions) await unpackWheel(file, unpacked, isCudaLibrary, count);
   const missing = TENSORFLOW_LIBRARIES.filter((library) => !names.includes(`tensorflow/${library}`));
   if (missing.length > 0) throw new DeviceError(`${wheel.file}: has no ${missing.join(', ')}.`);
   writeFileSync(
     join(unpacked, 'libraries.json'),
-    `${JSON.stringify({ layout: LIBRARIES_LAYOUT, tensorflow: TENSORFLOW_VERSION, project: pin.project, sha256: pin.sha256 ?? null })}\n`,
+    `${JSON.stringify({ layout: LIBRARIES_LAYOUT, tensorflow: TENSORFLOW_VERSION, project: pin.project, sha256: pin.sha256 })}\n`,
   );
   if (existsSync(root)) renameSync(root, join(scratch, 'replaced'));
   renameSync(unpacked, root);

@@ -3,7 +3,7 @@
  * fixed Python tag is asked for (see platform.ts), which lets any Python 3 with pip do it.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { DeviceError } from '@unlabel/core';
@@ -57,39 +57,36 @@ function bytesBelow(folder: string): number {
   return sum;
 }
 
-/**
- * Downloads one wheel into `folder` under pip's name, unless a whole one is there already.
- * @param scratch folder for everything unfinished; pip's own temporary files go there too
- * @returns the wheel's path. Throws DeviceError when pip is missing, fails, or the file has another sha256.
- */
-export async function fetchWheel(
-  pin: WheelPin,
-  folder: string,
-  scratch: string,
-  onBytes?: (done: number, total: number) => void,
-): Promise<{ file: string; isCached: boolean }> {
-  const prefix = `${pin.project.replaceAll('-', '_')}-${TENSORFLOW_VERSION}-`;
-  mkdirSync(folder, { recursive: true });
-  for (const name of readdirSync(folder).filter((name) => name.startsWith(prefix) && name.endsWith('.whl'))) {
-    const file = join(folder, name);
-    if (pin.sha256 === undefined || (await sha256File(file)) === pin.sha256) return { file, isCached: true };
-    rmSync(file, { force: true }); // damaged or replaced: fetch it again
-  }
+export interface Fetch {
+  /** Where whole wheels are kept, so that a later failure does not download them again. */
+  readonly folder: string;
+  /** For everything unfinished; pip's own temporary files go there too. */
+  readonly scratch: string;
+  /** Bytes below `scratch` so far. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** Downloads requirements without their dependencies into `target`. Throws DeviceError when pip is missing or fails. */
+async function download(
+  requirements: readonly string[],
+  tags: readonly string[],
+  target: string,
+  { scratch, onBytes }: Fetch,
+): Promise<void> {
   const pip = findPip();
   if (typeof pip === 'string') throw new DeviceError(`the native engine is fetched with pip, but ${pip}`);
   const [program, ...rest] = pip.command;
-  const target = join(scratch, 'wheel');
   const temporary = join(scratch, 'pip');
   for (const dir of [target, temporary]) mkdirSync(dir, { recursive: true });
   const args = [...rest, 'download', '--no-deps', '--only-binary=:all:', '--disable-pip-version-check', '--no-input'];
-  args.push(...PYTHON_TAG, '--platform', pin.tag, '--dest', target, `${pin.project}==${TENSORFLOW_VERSION}`);
+  args.push(...PYTHON_TAG, ...tags.flatMap((tag) => ['--platform', tag]), '--dest', target, ...requirements);
   const child = spawn(program!, args, {
     env: { ...process.env, TMPDIR: temporary },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let complaint = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(-4000)));
-  const watch = setInterval(() => onBytes?.(Math.min(bytesBelow(scratch), pin.bytes), pin.bytes), 500);
+  const watch = setInterval(() => onBytes?.(bytesBelow(scratch)), 500);
   const kill = (): void => void child.kill();
   process.once('exit', kill);
   const code = await new Promise<number | null>((resolve, reject) => {
@@ -99,24 +96,55 @@ export async function fetchWheel(
     clearInterval(watch);
     process.off('exit', kill);
   });
-  const name = readdirSync(target).find((name) => name.startsWith(prefix) && name.endsWith('.whl'));
-  if (code !== 0 || name === undefined) {
-    const last = complaint.trim().split('\n').slice(-3).join('\n  ');
+  if (code === 0) return;
+  throw new DeviceError(
+    `${pip.command.join(' ')} could not download ${requirements.join(', ')} (exit ${code ?? 'by signal'}):\n  ` +
+      `${complaint.trim().split('\n').slice(-3).join('\n  ')}\n` +
+      'Check the network and pip’s configuration (pip config list), then run the same command again.',
+  );
+}
+
+const wheelsIn = (folder: string): string[] =>
+  existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.whl')) : [];
+
+/**
+ * Downloads TensorFlow's wheel under pip's name, unless a whole one is there already.
+ * @returns the wheel's path. Throws DeviceError when pip is missing, fails, or the file has another sha256.
+ */
+export async function fetchWheel(pin: WheelPin, fetch: Fetch): Promise<{ file: string; isCached: boolean }> {
+  const prefix = `${pin.project.replaceAll('-', '_')}-${TENSORFLOW_VERSION}-`;
+  mkdirSync(fetch.folder, { recursive: true });
+  for (const name of wheelsIn(fetch.folder).filter((name) => name.startsWith(prefix))) {
+    const file = join(fetch.folder, name);
+    if ((await sha256File(file)) === pin.sha256) return { file, isCached: true };
+    rmSync(file, { force: true }); // damaged or replaced: fetch it again
+  }
+  const target = join(fetch.scratch, 'wheel');
+  await download([`${pin.project}==${TENSORFLOW_VERSION}`], [pin.tag], target, fetch);
+  const name = wheelsIn(target).find((name) => name.startsWith(prefix));
+  if (name === undefined) throw new DeviceError(`pip reported success but left no ${prefix}….whl.`);
+  const found = await sha256File(join(target, name));
+  if (found !== pin.sha256) {
     throw new DeviceError(
-      `${pip.command.join(' ')} could not download ${pin.project} ${TENSORFLOW_VERSION} (exit ${code ?? 'by signal'}):\n  ${last}\n` +
-        'Check the network and pip’s configuration (pip config list), then run the same command again.',
+      `${name}: sha256 is ${found}, expected ${pin.sha256}. The index pip asks serves another file; nothing was installed.`,
     );
   }
-  const fetched = join(target, name);
-  if (pin.sha256 !== undefined) {
-    const found = await sha256File(fetched);
-    if (found !== pin.sha256) {
-      throw new DeviceError(
-        `${name}: sha256 is ${found}, expected ${pin.sha256}. The index pip asks serves another file; nothing was installed.`,
-      );
-    }
-  }
-  const file = join(folder, name);
-  renameSync(fetched, file);
+  const file = join(fetch.folder, name);
+  renameSync(join(target, name), file);
   return { file, isCached: false };
+}
+
+/**
+ * Downloads the wheels that hold CUDA's libraries, all or none; their versions are ranges, so it is their own RECORDs that
+ * vouch for them.
+ * @returns their paths
+ */
+export async function fetchCompanions(pin: WheelPin, fetch: Fetch): Promise<readonly string[]> {
+  const folder = join(fetch.folder, 'companions');
+  if (pin.companions.length > 0 && !existsSync(folder)) {
+    const target = join(fetch.scratch, 'companions');
+    await download(pin.companions, pin.companionTags, target, fetch);
+    renameSync(target, folder);
+  }
+  return wheelsIn(folder).map((name) => join(folder, name));
 }

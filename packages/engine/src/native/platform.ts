@@ -15,12 +15,15 @@ export type NativeDevice = 'cpu' | 'cuda';
 
 export const TENSORFLOW_VERSION = '2.21.0';
 
-/** One wheel: its project on PyPI, the platform tag asked for, and the sha256 it must have when that is known. */
+/** One wheel: its project on PyPI, the platform tag asked for, and the sha256 it must have. */
 export interface WheelPin {
   readonly project: string;
   readonly tag: string;
-  readonly sha256?: string;
-  /** Bytes to download and bytes on disk afterwards, for progress and the check of free space. */
+  readonly sha256: string;
+  /** More wheels whose libraries are needed, as pip requirements, and the tags they may have. */
+  readonly companions: readonly string[];
+  readonly companionTags: readonly string[];
+  /** Bytes to download and bytes on disk afterwards, companions included, for progress and the check of free space. */
   readonly bytes: number;
   readonly unpackedBytes: number;
 }
@@ -34,8 +37,32 @@ const wheels: Readonly<Record<string, WheelPin>> = {
     project: 'tensorflow-cpu',
     tag: 'manylinux_2_27_x86_64',
     sha256: '2b847d217b02ee7731ed91431daf3250daa0196c3c94614d23be27232e6e5b6c',
+    companions: [],
+    companionTags: [],
     bytes: 273_829_956,
     unpackedBytes: 855_000_000,
+  },
+  // Not run on a GPU yet. The companions are the wheel's own and-cuda extra, without the compiler (nvcc), which only XLA calls.
+  'linux-x64-cuda': {
+    project: 'tensorflow',
+    tag: 'manylinux_2_27_x86_64',
+    sha256: '9056fbc9ba04235810b71ae6cbd958a196e8804fb53bbcffbf3e23b56155f124',
+    companions: [
+      'nvidia-cublas-cu12>=12.5.3.2,<13.0',
+      'nvidia-cuda-cupti-cu12>=12.5.82,<13.0',
+      'nvidia-cuda-nvrtc-cu12>=12.5.82,<13.0',
+      'nvidia-cuda-runtime-cu12>=12.5.82,<13.0',
+      'nvidia-cudnn-cu12>=9.3.0.75,<10.0',
+      'nvidia-cufft-cu12>=11.2.3.61,<12.0',
+      'nvidia-curand-cu12>=10.3.6.82,<11.0',
+      'nvidia-cusolver-cu12>=11.6.3.83,<12.0',
+      'nvidia-cusparse-cu12>=12.5.1.3,<13.0',
+      'nvidia-nccl-cu12>=2.27.7,<3.0',
+      'nvidia-nvjitlink-cu12>=12.5.82,<13.0',
+    ],
+    companionTags: ['manylinux_2_27_x86_64', 'manylinux_2_18_x86_64', 'manylinux_2_17_x86_64', 'manylinux2014_x86_64'],
+    bytes: 3_500_000_000,
+    unpackedBytes: 6_000_000_000,
   },
 };
 
