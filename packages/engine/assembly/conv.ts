@@ -2,6 +2,7 @@
  * Convolutions of NHWC images by [kh, kw, in, out] filters, without im2col: an output pixel's inputs under one filter row are
  * kw·in consecutive numbers, so rows of a zero-padded copy of the image serve as rows of A in a matrix product.
  */
+import { panelBytes } from './gemm';
 import { MR, NR, tileRows, tileRuns } from './micro';
 import { floatParam, param } from './parameters';
 import { scratch } from './scratch';
@@ -44,7 +45,7 @@ function padRows(
 }
 
 /**
- * Some output rows of one image: parameters 0 x · 1 packed filter [out/NR][kh·kw·in, NR] · 2 bias · 3 y · 4 H · 5 W · 6 in ·
+ * Some output rows of one image: parameters 0 x · 1 packed filter [out/NR][kh·kw·in + 1, NR] · 2 bias · 3 y · 4 H · 5 W · 6 in ·
  * 7 OH · 8 OW · 9 out · 10 kh · 11 kw · 12, 13 strides · 14 top · 15 left padding · 16 rows a chunk · 17 chunks an image ·
  * 18 lower bound of the result · 19 padded width · 20, 21 distance of the input's pixels down and across.
  */
@@ -82,7 +83,7 @@ export function convolve(d: usize, chunk: i32): void {
     param(d, 21),
   );
   let b = <usize>param(d, 1);
-  for (let j = 0; j < OC; j += NR, b += <usize>depth * kh * NR * 4) {
+  for (let j = 0; j < OC; j += NR, b += panelBytes(depth * kh)) {
     const columns = min(NR, OC - j);
     const init = <usize>param(d, 2) + (j << 2);
     for (let r = 0; r < rows; r++) {
@@ -203,14 +204,14 @@ export function sumPartials(d: usize, chunk: i32): void {
 
 /**
  * Pack a filter for the gradient with respect to the input, turned by 180° and with in and out exchanged: parameters
- * 0 filter [kh, kw, in, out] · 1 packed [in/NR][kh·kw·out, NR] · 2 kh · 3 kw · 4 in · 5 out. A chunk is a panel.
+ * 0 filter [kh, kw, in, out] · 1 packed [in/NR][kh·kw·out + 1, NR] · 2 kh · 3 kw · 4 in · 5 out. A chunk is a panel.
  */
 export function packFilterTransposed(d: usize, chunk: i32): void {
   const taps = param(d, 2) * param(d, 3);
   const C = param(d, 4);
   const OC = param(d, 5);
   const columns = min(NR, C - chunk * NR);
-  let to = <usize>param(d, 1) + <usize>chunk * taps * OC * NR * 4;
+  let to = <usize>param(d, 1) + <usize>chunk * panelBytes(taps * OC);
   for (let t = taps - 1; t >= 0; t--) {
     const from = <usize>param(d, 0) + (<usize>t * C + chunk * NR) * OC * 4;
     for (let o = 0; o < OC; o++, to += NR * 4) {

@@ -1,7 +1,7 @@
 /** Operations by number; `src/wasm/kernels.ts` has the same list. */
 import { convolve, convolveFilterGrad, packFilterTransposed, sumPartials } from './conv';
 import { reluGrad, seededDropout, sgdMomentum } from './elementwise';
-import { gemm, gemmSmall, packB } from './gemm';
+import { gemm, gemmFlat, gemmSmall, packB } from './gemm';
 import {
   moments,
   momentsCombine,
@@ -90,6 +90,9 @@ export function dispatch(operation: i32, d: usize, chunk: i32): void {
       break;
     case 24:
       reluGrad(d, chunk);
+      break;
+    case 25:
+      gemmFlat(d, chunk);
       break;
     default:
       unreachable();

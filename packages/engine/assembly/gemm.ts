@@ -10,42 +10,48 @@ import { scratch } from './scratch';
 const KC: i32 = 256;
 const MC: i32 = 96;
 
-/** Pack op(B)[k0…k0+k, n0…n0+n] as [k, NR], zero beyond n. */
-function packPanel(to: usize, b: usize, ldb: usize, isTransposed: bool, k: i32, n: i32): void {
-  if (!isTransposed) {
+/** Depths packed together: the pages they lie on stay known to the processor. */
+const NEAR: i32 = 64;
+/** Panels of row-major B packed together, a row after the other. */
+const SIDE_BY_SIDE: i32 = 8;
+
+/** A panel of packed B: a line more than its depth, so that panels do not compete for the same cache sets. */
+export function panelBytes(depth: i32): usize {
+  return <usize>(depth + 1) * NR * 4;
+}
+
+/** Pack the columns of row-major B [k, n] as one panel [k, NR], zero beyond n. */
+function packRows(to: usize, b: usize, ldb: usize, k: i32, n: i32): void {
+  for (let i = 0; i < k; i++, b += ldb, to += NR * 4) {
     if (n == NR) {
-      for (let i = 0; i < k; i++, b += ldb, to += NR * 4) {
-        for (let j: usize = 0; j < <usize>NR * 4; j += 16) v128.store(to + j, v128.load(b + j));
-      }
-      return;
-    }
-    for (let i = 0; i < k; i++, b += ldb, to += NR * 4) {
-      for (let j = 0; j < n; j++) store<f32>(to + (j << 2), load<f32>(b + (j << 2)));
-      for (let j = n; j < NR; j++) store<f32>(to + (j << 2), 0);
-    }
-    return;
-  }
-  for (let j = 0; j < NR; j += 4) {
-    if (j + 4 <= n) {
-      const r0 = b + j * ldb;
-      const r1 = r0 + ldb;
-      const r2 = r1 + ldb;
-      const r3 = r2 + ldb;
-      let i: usize = 0;
-      for (; <i32>i + 4 <= k; i += 4)
-        transpose4(r0 + i * 4, r1 + i * 4, r2 + i * 4, r3 + i * 4, to + i * NR * 4 + j * 4, NR * 4);
-      for (; <i32>i < k; i++) {
-        const at = to + i * NR * 4 + j * 4;
-        store<f32>(at, load<f32>(r0 + i * 4));
-        store<f32>(at, load<f32>(r1 + i * 4), 4);
-        store<f32>(at, load<f32>(r2 + i * 4), 8);
-        store<f32>(at, load<f32>(r3 + i * 4), 12);
-      }
+      for (let j: usize = 0; j < <usize>NR * 4; j += 16) v128.store(to + j, v128.load(b + j));
       continue;
     }
-    for (let i = 0; i < k; i++) {
-      for (let l = j; l < j + 4; l++) {
-        store<f32>(to + ((i * NR + l) << 2), l < n ? load<f32>(b + l * ldb + (i << 2)) : 0);
+    for (let j = 0; j < n; j++) store<f32>(to + (j << 2), load<f32>(b + (j << 2)));
+    for (let j = n; j < NR; j++) store<f32>(to + (j << 2), 0);
+  }
+}
+
+/** Pack the rows of B [n, k] as one panel [k, NR], zero beyond n. */
+function packColumns(to: usize, b: usize, ldb: usize, k: i32, n: i32): void {
+  for (let k0 = 0; k0 < k; k0 += NEAR, b += NEAR << 2, to += NEAR * NR * 4) {
+    const depth = min(NEAR, k - k0);
+    for (let j = 0; j < NR; j += 4) {
+      let i: usize = 0;
+      const at = to + (j << 2);
+      if (j + 4 <= n) {
+        const r0 = b + j * ldb;
+        const r1 = r0 + ldb;
+        const r2 = r1 + ldb;
+        const r3 = r2 + ldb;
+        for (; <i32>i + 4 <= depth; i += 4) {
+          transpose4(r0 + i * 4, r1 + i * 4, r2 + i * 4, r3 + i * 4, at + i * NR * 4, NR * 4);
+        }
+      }
+      for (; <i32>i < depth; i++) {
+        for (let l = 0; l < 4; l++) {
+          store<f32>(at + ((i * NR + l) << 2), j + l < n ? load<f32>(b + (j + l) * ldb + (i << 2)) : 0);
+        }
       }
     }
   }
@@ -66,25 +72,30 @@ function transpose4(r0: usize, r1: usize, r2: usize, r3: usize, to: usize, step:
   v128.store(to + 3 * step, v128.shuffle<f32>(ab1, ce1, 2, 3, 6, 7));
 }
 
-/** Pack op(A)[m, k] as strips of [k, MR], zero beyond m. */
+/** Pack A [k, m] as strips of [k, MR], zero beyond m. */
+function packAColumns(to: usize, a: usize, lda: usize, m: i32, k: i32): void {
+  const strip = <usize>k * MR * 4;
+  for (let l = 0; l < k; l++, a += lda, to += MR * 4) {
+    let at = to;
+    let i = 0;
+    for (; i + MR <= m; i += MR, at += strip) {
+      const from = a + (i << 2);
+      store<u64>(at, load<u64>(from));
+      store<u64>(at, load<u64>(from, 8), 8);
+      store<u64>(at, load<u64>(from, 16), 16);
+    }
+    for (let j = 0; i < m && j < MR; j++) store<f32>(at + (j << 2), i + j < m ? load<f32>(a + ((i + j) << 2)) : 0);
+  }
+}
+
+/** Pack op(A) [m, k] as strips of [k, MR]. */
 function packA(to: usize, a: usize, lda: usize, isTransposed: bool, m: i32, k: i32): void {
+  if (isTransposed) {
+    packAColumns(to, a, lda, m, k);
+    return;
+  }
   for (let i = 0; i < m; i += MR) {
     const rows = min(MR, m - i);
-    if (isTransposed) {
-      let from = a + (i << 2);
-      if (rows == MR) {
-        for (let l = 0; l < k; l++, from += lda, to += MR * 4) {
-          store<u64>(to, load<u64>(from));
-          store<u64>(to, load<u64>(from, 8), 8);
-          store<u64>(to, load<u64>(from, 16), 16);
-        }
-      } else {
-        for (let l = 0; l < k; l++, from += lda, to += MR * 4) {
-          for (let j = 0; j < MR; j++) store<f32>(to + (j << 2), j < rows ? load<f32>(from + (j << 2)) : 0);
-        }
-      }
-      continue;
-    }
     const r0 = a + i * lda;
     const r1 = r0 + (rows > 1 ? lda : 0);
     const r2 = r1 + (rows > 2 ? lda : 0);
@@ -102,18 +113,30 @@ function packA(to: usize, a: usize, lda: usize, isTransposed: bool, m: i32, k: i
   }
 }
 
+/** Pack op(B) [k, n] as panels [k, NR], `panel` bytes apart. */
+function packBlock(to: usize, panel: usize, b: usize, ldb: usize, isTransposed: bool, k: i32, n: i32): void {
+  if (isTransposed) {
+    for (let j = 0; j < n; j += NR, to += panel) packColumns(to, b + j * ldb, ldb, k, min(NR, n - j));
+    return;
+  }
+  for (let i = 0; i < k; i++, b += ldb) {
+    let at = to + i * NR * 4;
+    for (let j = 0; j < n; j += NR, at += panel) packRows(at, b + (j << 2), ldb, 1, min(NR, n - j));
+  }
+}
+
 /**
- * Pack one column panel of B, all of its depth: parameters 0 B · 1 ldb (bytes) · 2 transposed · 3 packed · 4 N · 5 K.
- * Packed B is [N/NR][K, NR].
+ * Pack some panels of B, all of their depth: parameters 0 B · 1 ldb (bytes) · 2 transposed · 3 packed · 4 N · 5 K. Packed B is
+ * [N/NR][K + 1, NR]; a chunk is SIDE_BY_SIDE panels.
  */
 export function packB(d: usize, chunk: i32): void {
-  const N = param(d, 4);
   const K = param(d, 5);
   const ldb: usize = param(d, 1);
   const isTransposed = param(d, 2) != 0;
-  const n0 = chunk * NR;
-  const b = <usize>param(d, 0) + (isTransposed ? n0 * ldb : n0 << 2);
-  packPanel(<usize>param(d, 3) + <usize>chunk * K * NR * 4, b, ldb, isTransposed, K, min(NR, N - n0));
+  const first = chunk * SIDE_BY_SIDE * NR;
+  const b = <usize>param(d, 0) + (isTransposed ? first * ldb : first << 2);
+  const n = min(SIDE_BY_SIDE * NR, param(d, 4) - first);
+  packBlock(<usize>param(d, 3) + <usize>(first / NR) * panelBytes(K), panelBytes(K), b, ldb, isTransposed, K, n);
 }
 
 /** Compute C[m, n] (+)= A block · packed B panels, over one cut of the depth. */
@@ -169,8 +192,8 @@ export function gemm(d: usize, chunk: i32): void {
   const m = min(MC, M - m0);
   const n = min(param(d, 10), N - n0);
   const packed = scratch + MR * NR * 4;
-  const panelBytes = <usize>K * NR * 4;
-  const b = <usize>param(d, 3) + <usize>(n0 / NR) * panelBytes;
+  const panel = panelBytes(K);
+  const b = <usize>param(d, 3) + <usize>(n0 / NR) * panel;
   const ldc = (<usize>N) << 2;
   const c = <usize>param(d, 6) + m0 * ldc + (n0 << 2);
   const bias = <usize>param(d, 8) + (n0 << 2);
@@ -181,7 +204,7 @@ export function gemm(d: usize, chunk: i32): void {
     block(
       packed,
       b + <usize>k0 * NR * 4,
-      panelBytes,
+      panel,
       c,
       ldc,
       m,
@@ -212,11 +235,8 @@ export function gemmSmall(d: usize, chunk: i32): void {
   const ldc = (<usize>N) << 2;
   const packedA = scratch + MR * NR * 4;
   const packedB = packedA + MC * KC * 4;
-  const panelBytes = <usize>K * NR * 4;
-  for (let n0 = 0; n0 < N; n0 += NR) {
-    const b = B + (isBTransposed ? n0 * ldb : n0 << 2);
-    packPanel(packedB + <usize>(n0 / NR) * panelBytes, b, ldb, isBTransposed, K, min(NR, N - n0));
-  }
+  const panel = panelBytes(K);
+  packBlock(packedB, panel, B, ldb, isBTransposed, K, N);
   for (let m0 = 0; m0 < M; m0 += MC) {
     const m = min(MC, M - m0);
     for (let k0 = 0; k0 < K; k0 += KC) {
@@ -224,7 +244,47 @@ export function gemmSmall(d: usize, chunk: i32): void {
       const a = A + (isTransposed ? k0 * lda + (m0 << 2) : m0 * lda + (k0 << 2));
       packA(packedA, a, lda, isTransposed, m, k);
       const floor = k0 + k == K ? floatParam(d, 9) : -Infinity;
-      block(packedA, packedB + <usize>k0 * NR * 4, panelBytes, C + m0 * ldc, ldc, m, N, k, param(d, 8), k0 == 0, floor);
+      block(packedA, packedB + <usize>k0 * NR * 4, panel, C + m0 * ldc, ldc, m, N, k, param(d, 8), k0 == 0, floor);
+    }
+  }
+}
+
+/**
+ * Some columns of a product with few rows, where a packed copy of all of B would not be used often enough: B is packed a cut of
+ * the depth at a time into the thread's cache. Parameters as `gemm`, but 3 B · 11 ldb · 12 B transposed.
+ */
+export function gemmFlat(d: usize, chunk: i32): void {
+  const N = param(d, 4);
+  const K = param(d, 5);
+  const M = param(d, 7);
+  const lda: usize = param(d, 1);
+  const ldb: usize = param(d, 11);
+  const isTransposed = param(d, 2) != 0;
+  const isBTransposed = param(d, 12) != 0;
+  const n0 = chunk * param(d, 10);
+  const n = min(param(d, 10), N - n0);
+  const ldc = (<usize>N) << 2;
+  const c = <usize>param(d, 6) + (n0 << 2);
+  const bias = <usize>param(d, 8) + (n0 << 2);
+  const packedA = scratch + MR * NR * 4;
+  const packedB = packedA + MC * KC * 4;
+  for (let k0 = 0; k0 < K; k0 += KC) {
+    const k = min(KC, K - k0);
+    const panel = panelBytes(k);
+    const b = <usize>param(d, 3) + (isBTransposed ? n0 * ldb + (k0 << 2) : k0 * ldb + (n0 << 2));
+    packBlock(packedB, panel, b, ldb, isBTransposed, k, n);
+    const floor = k0 + k == K ? floatParam(d, 9) : -Infinity;
+    for (let m0 = 0; m0 < M; m0 += MC) {
+      const m = min(MC, M - m0);
+      packA(
+        packedA,
+        <usize>param(d, 0) + (isTransposed ? k0 * lda + (m0 << 2) : m0 * lda + (k0 << 2)),
+        lda,
+        isTransposed,
+        m,
+        k,
+      );
+      block(packedA, packedB, panel, c + m0 * ldc, ldc, m, n, k, bias, k0 == 0, floor);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Conv2D, FusedConv2D, Conv2DBackpropInput and Conv2DBackpropFilter on our own convolution and product. */
 import type { backend_util, TensorInfo } from '@tensorflow/tfjs-core';
 import { floatBits } from './kernels.ts';
-import { product } from './matmul.ts';
+import { PACKED_TOGETHER, product } from './matmul.ts';
 import { type Context, isFloat, type KernelCall, output, override, pointer, sizeOf } from './override.ts';
 
 /** A convolution of NHWC images, padding as numbers. */
@@ -55,7 +55,7 @@ function shapeOf({ kernels }: Context, info: backend_util.Conv2DInfo): Shape | u
 interface Forward extends Shape {
   readonly x: number;
   readonly y: number;
-  /** Filter packed as [out/NR][kh·kw·in, NR]. */
+  /** Filter packed as [out/NR][kh·kw·in + 1, NR]. */
   readonly packed: number;
   readonly bias?: number | undefined;
   readonly isRelu?: boolean;
@@ -108,8 +108,12 @@ function forward(
   }
   const depth = s.filterHeight * s.filterWidth * s.inChannels;
   const panels = Math.ceil(s.outChannels / kernels.columns);
-  const packed = kernels.buffer('packed', panels * kernels.columns * depth * 4);
-  kernels.run('packB', [at.filter, s.outChannels * 4, 0, packed, s.outChannels, depth], panels);
+  const packed = kernels.buffer('packed', panels * kernels.columns * (depth + 1) * 4);
+  kernels.run(
+    'packB',
+    [at.filter, s.outChannels * 4, 0, packed, s.outChannels, depth],
+    Math.ceil(panels / PACKED_TOGETHER),
+  );
   convolve(context, { ...s, x: at.x, y: at.y, packed, bias, isRelu });
   return y;
 }
@@ -127,7 +131,7 @@ function inputGrad(context: Context, s: Shape, dy: TensorInfo, filter: TensorInf
   }
   const panels = Math.ceil(s.inChannels / kernels.columns);
   const depth = s.filterHeight * s.filterWidth * s.outChannels;
-  const packed = kernels.buffer('packed', panels * kernels.columns * depth * 4);
+  const packed = kernels.buffer('packed', panels * kernels.columns * (depth + 1) * 4);
   kernels.run(
     'packFilterTransposed',
     [at.filter, packed, s.filterHeight, s.filterWidth, s.inChannels, s.outChannels],

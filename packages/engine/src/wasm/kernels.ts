@@ -9,7 +9,7 @@
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { DeviceError } from '@unlabel/core';
-import * as binaries from './binaries.ts';
+import { narrow, plain, wide } from './binaries.ts';
 import type { Heap } from './heap.ts';
 import { startWorkers } from './workers.ts';
 
@@ -40,6 +40,7 @@ export const operations = {
   sgdMomentum: 22,
   seededDropout: 23,
   reluGrad: 24,
+  gemmFlat: 25,
 } as const;
 
 export type VariantName = 'wide' | 'narrow' | 'plain';
@@ -74,6 +75,10 @@ const PARAMETERS = 260;
 const floats = new Float32Array(1);
 const bits = new Int32Array(floats.buffer);
 
+const binaries: Readonly<Record<VariantName, string>> = { wide, narrow, plain };
+/** Older releases do not know the option and say so on the terminal. */
+const canPair = Number(process.versions.v8.split('.')[0]) >= 13;
+
 /** The 32 bits of a float32 as an integer. */
 export function floatBits(value: number): number {
   floats[0] = value;
@@ -84,7 +89,7 @@ export function floatBits(value: number): number {
 function compile(variant: VariantName): WebAssembly.Module {
   const bytes = new Uint8Array(Buffer.from(binaries[variant], 'base64'));
   const flags = ['liftoff', 'wasm-lazy-compilation'];
-  const isPaired = process.versions.v8 !== undefined && variant === 'wide';
+  const isPaired = canPair && variant === 'wide';
   try {
     for (const flag of flags) setFlagsFromString(`--no-${flag}`);
     if (isPaired) setFlagsFromString('--experimental-wasm-revectorize');

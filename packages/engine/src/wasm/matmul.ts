@@ -18,8 +18,12 @@ export interface Product {
   readonly isRelu?: boolean;
 }
 
+/** As in `assembly/gemm.ts`: depth and rows of a block, panels packed by a chunk. */
 const DEPTH = 256;
 const ROWS = 96;
+/** Products of so few rows pack B as they go. */
+const FLAT_ROWS = 192;
+export const PACKED_TOGETHER = 8;
 
 /** C [m, n] = act(op(A) [m, k] · op(B) [k, n] + bias), all float32 in row-major order at byte offsets. */
 export function product({ kernels }: Context, p: Product): void {
@@ -27,15 +31,24 @@ export function product({ kernels }: Context, p: Product): void {
   const floor = floatBits(p.isRelu ? 0 : -Infinity);
   const bias = p.bias ?? kernels.zeros(p.n * 4 + 64);
   const ldb = 4 * (p.isBTransposed ? p.k : p.n);
+  const lda = 4 * (p.isATransposed ? p.m : p.k);
+  if (p.m <= FLAT_ROWS) {
+    const wide = p.n >= 2048 ? 256 : 128;
+    kernels.run(
+      'gemmFlat',
+      [p.a, lda, Number(p.isATransposed), p.b, p.n, p.k, p.c, p.m, bias, floor, wide, ldb, Number(p.isBTransposed)],
+      Math.ceil(p.n / wide),
+    );
+    return;
+  }
   const panels = Math.ceil(p.n / columns);
-  const packed = kernels.buffer('packed', panels * columns * p.k * 4);
-  kernels.run('packB', [p.b, ldb, Number(p.isBTransposed), packed, p.n, p.k], panels);
+  const packed = kernels.buffer('packed', panels * columns * (p.k + 1) * 4);
+  kernels.run('packB', [p.b, ldb, Number(p.isBTransposed), packed, p.n, p.k], Math.ceil(panels / PACKED_TOGETHER));
   // Wide tiles pack A once; narrow ones give every thread work.
   const down = Math.ceil(p.m / ROWS);
   const parts = Math.max(1, Math.min(Math.ceil(p.n / 128), Math.ceil((4 * kernels.threads) / down)));
   const width = kernels.threads === 1 ? panels * columns : Math.ceil(panels / parts) * columns;
   const across = Math.ceil(p.n / width);
-  const lda = 4 * (p.isATransposed ? p.m : p.k);
   kernels.run(
     'gemm',
     [p.a, lda, Number(p.isATransposed), packed, p.n, p.k, p.c, p.m, bias, floor, width, across],
@@ -52,7 +65,7 @@ interface Batch extends Product {
 /** A product for each of a batch; a batch of one on either side repeats. */
 function batchProduct(context: Context, p: Batch): void {
   const { kernels } = context;
-  const packedBytes = Math.ceil(p.n / kernels.columns) * kernels.columns * p.k * 4;
+  const packedBytes = Math.ceil(p.n / kernels.columns) * kernels.columns * (p.k + 1) * 4;
   const [aBytes, bBytes, cBytes] = [p.m * p.k * 4, p.k * p.n * 4, p.m * p.n * 4];
   if (p.batches === 1 || packedBytes + ROWS * DEPTH * 4 + 4096 > kernels.scratchBytes) {
     for (let i = 0; i < p.batches; i++) {
