@@ -24,13 +24,14 @@ import {
   convStageEval,
   convStageTrain,
   copyParams,
+  dense,
   maxMeanTime,
   mergeParams,
   prefixed,
   tf,
   type Tensor4D,
 } from '@unlabel/engine';
-import { batchNorm, conv2d, dropout, forked, linear, type BatchNorm, type Conv2d } from '@unlabel/nn';
+import { batchNorm, conv2d, dropout, forked, linear, type BatchNorm, type Conv2d, type Layer } from '@unlabel/nn';
 
 export const audioNttConfigSchema = z.strictObject({
   version: z.enum(['2020', '2022']).default('2020').meta({ paper: '2103.06695 / 2204.07402' }),
@@ -53,8 +54,9 @@ export interface AudioNttForwardOptions extends ForwardOptions {
   /** Rows are this many equal runs (views in one batch) with batch statistics of their own. Default: one. */
   readonly groups?: number;
   /**
-   * Convolutions sum their input channels in this many parts when training (a divisor of 64). Default 1. Sums of fewer terms round
-   * less: where two candidates of a pool are nearer than float32 rounding, this decides which takes the gradient.
+   * Convolutions and linear layers sum over their inputs in this many parts (a divisor of 64) when training. Default 1. Sums of fewer
+   * terms round less: where two candidates of a pool are nearer than float32 rounding, or a unit is nearer to 0, this decides
+   * which takes the gradient.
    */
   readonly parts?: number;
 }
@@ -106,9 +108,12 @@ export function buildAudioNtt(config: Readonly<Record<string, unknown>>, rng: Rn
       maps[`stage${i + 1}`] = h;
     });
     const steps = tf.reshape(tf.transpose(h, [0, 2, 1, 3]), [x.shape[0]!, -1, convWidth]); // [B, T′, mel·C + channel]
-    const hidden = first.forward(steps, options);
+    const parts = options.training ? (options.parts ?? 1) : 1;
+    const apply = (layer: Layer, h: Tensor) =>
+      parts === 1 ? layer.forward(h, options) : denseInParts(h, layer.params, parts);
+    const hidden = apply(first, steps);
     const dropped = drop.forward(hidden, forked(options, 'fc.2'));
-    const top = second.forward(dropped, options); // [B, T′, D]
+    const top = apply(second, dropped); // [B, T′, D]
     const frames = version === '2020' ? top : tf.concat([steps, top], 2);
     const wanted = options.maps?.filter((name) => name in maps) ?? [];
     return {
@@ -152,13 +157,23 @@ function convInParts(x: Tensor, { weight, bias }: Conv2d, parts: number): Tensor
   const isWhole = x.shape[3] === 1;
   const inputs = isWhole ? [x] : tf.split(x, parts, 3);
   const kernels = isWhole ? [weight] : tf.split(weight, parts, 2);
-  let sums = inputs.map((part, i) => tf.conv2d(part as Tensor4D, kernels[i] as Tensor4D, 1, 'same') as Tensor);
-  while (sums.length > 1) {
-    sums = Array.from({ length: Math.ceil(sums.length / 2) }, (_, i) =>
-      2 * i + 1 < sums.length ? tf.add(sums[2 * i]!, sums[2 * i + 1]!) : sums[2 * i]!,
-    );
-  }
-  return bias ? tf.add(sums[0]!, bias) : sums[0]!;
+  const sum = addPairs(inputs.map((part, i) => tf.conv2d(part as Tensor4D, kernels[i] as Tensor4D, 1, 'same')));
+  return bias ? tf.add(sum, bias) : sum;
+}
+
+/** ReLU(x·Wᵀ + b) as a sum over runs of inputs. */
+function denseInParts(x: Tensor, params: Params, parts: number): Tensor {
+  const inputs = tf.split(x, parts, x.rank - 1);
+  const weights = tf.split(params.get('weight')!, parts, 1);
+  const sum = addPairs(inputs.map((part, i) => dense(part, weights[i]!, undefined, { transposeKernel: true })));
+  return tf.relu(tf.add(sum, params.get('bias')!));
+}
+
+/** Sum of equal shapes, neighbours first. */
+function addPairs(terms: readonly Tensor[]): Tensor {
+  if (terms.length === 1) return terms[0]!;
+  const half = Math.ceil(terms.length / 2);
+  return tf.add(addPairs(terms.slice(0, half)), addPairs(terms.slice(half)));
 }
 
 /** max + mean over time [B, T′, D] → [B, D]; `valid` [B] frames of each row when given (values are ≥ 0, so 0 never wins). */

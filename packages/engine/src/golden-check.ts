@@ -132,7 +132,12 @@ function compare(
   if (share > 1 && /(^|\.)grad\./.test(name)) {
     const norm = flippedShare(actual, expected, tolerance);
     if (norm !== undefined)
-      return { name, error, share: norm, note: `element ${share.toPrecision(3)} ×, norm within 1e-3` };
+      return {
+        name,
+        error,
+        share: norm,
+        note: `element ${share.toPrecision(3)} ×, relative norm ${(norm / 1e3).toExponential(1)}`,
+      };
   }
   return { name, share, error };
 }
