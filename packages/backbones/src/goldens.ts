@@ -24,7 +24,7 @@ import { buildAudioNtt } from './audio-ntt.ts';
 const rng = createRng(0);
 
 async function read(tensor: Tensor): Promise<NdArray> {
-  return { data: Float32Array.from(await tensor.data<'float32'>()), shape: tensor.shape };
+  return { data: (await tensor.data<'float32'>()).slice(), shape: tensor.shape };
 }
 
 /** Load a golden's parameter list, made by the hash rule. */

@@ -150,7 +150,7 @@ export async function gradientToArray(tensor: Tensor, variable: Variable): Promi
   const turned = tf.tidy(() => toTorch(tensor, variable));
   try {
     // a copy: some backends hand out their own memory
-    return { data: Float32Array.from(await turned.data<'float32'>()), shape: torchShape(variable) };
+    return { data: (await turned.data<'float32'>()).slice(), shape: torchShape(variable) };
   } finally {
     turned.dispose();
   }

@@ -6,7 +6,7 @@ import { barlowTwins, type BarlowTwinsOptions } from './barlow-twins.ts';
 import { barlowTwinsFloat64 } from './barlow-twins-float64.ts';
 
 const read = (tensor: Tensor): NdArray => ({
-  data: Float32Array.from(tensor.dataSync<'float32'>()),
+  data: tensor.dataSync<'float32'>().slice(),
   shape: tensor.shape,
 });
 

@@ -81,7 +81,8 @@ export const adamMoments = ({ beta1, beta2, eps, isAmsgrad }: AdamOptions): Tran
     const top = isAmsgrad ? a.maximum(largest!, v) : v;
     const correction1 = 1 - beta1 ** step;
     const correction2 = 1 - beta2 ** step;
-    const update = a.scale(a.divideByRoot(m, top, 1 / Math.sqrt(correction2), eps), 1 / correction1);
+    // m̂/(√v̂ + eps) with both corrections in the denominator: one pass fewer
+    const update = a.divideByRoot(m, top, correction1 / Math.sqrt(correction2), correction1 * eps);
     return { update, slots: isAmsgrad ? [m, v, top] : [m, v] };
   },
 });

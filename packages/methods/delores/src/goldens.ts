@@ -37,7 +37,7 @@ const step: Step = { index: 0, total: 1, epoch: 0, rng: createRng(0) };
 type Outputs = Record<string, NdArray | number>;
 
 async function read(tensor: Tensor): Promise<NdArray> {
-  return { data: Float32Array.from(await tensor.data<'float32'>()), shape: tensor.shape };
+  return { data: (await tensor.data<'float32'>()).slice(), shape: tensor.shape };
 }
 
 async function readAll(tensors: Readonly<Record<string, Tensor>>): Promise<Outputs> {
