@@ -1,11 +1,11 @@
 /** What a person sees of an error, and the exit status: 1 failed, 2 wrong usage, 130 interrupted. */
-import { ConfigError, isUnlabelError, messageOf } from '@unlabel/core';
 import { Interrupted } from './interrupt.ts';
 
 const shownFaults = 50;
 
 /** Print `error` to stderr and return the exit status. Ours are printed as they stand; others with their stack. */
-export function reportFailure(error: unknown): number {
+export async function reportFailure(error: unknown): Promise<number> {
+  const { ConfigError, isUnlabelError, messageOf } = await import('@unlabel/core'); // late: `--help` does without
   if (error instanceof Interrupted) {
     process.stderr.write(`${error.message}\n`);
     return 130;

@@ -49,11 +49,11 @@ function gpuModel(): string | undefined {
 /** Describes the machine as `engine` uses it with these options. */
 export function describeDevice(engine: 'tensorflow' | 'wasm' | 'cpu', options: DescribeOptions = {}): DeviceInfo {
   const isNative = engine === 'tensorflow';
-  const threads = options.threads ?? (options.deterministic === true ? 1 : availableParallelism());
+  const threads = options.threads ?? availableParallelism();
   return {
     version: isNative ? TENSORFLOW_VERSION : packageVersion('@tensorflow/tfjs'),
     device: (isNative && findNative()?.device === 'cuda' ? gpuModel() : undefined) ?? cpuModel(),
-    threads: isNative ? threads : 1,
+    threads: engine === 'cpu' ? 1 : threads,
     precision: isNative ? (options.precision ?? 'float32') : 'float32',
     deterministic: !isNative || options.deterministic === true,
     node: process.versions.node,
