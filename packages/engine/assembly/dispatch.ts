@@ -1,6 +1,6 @@
 /** Operations by number; `src/wasm/kernels.ts` has the same list. */
 import { convolve, convolveFilterGrad, packFilterTransposed, sumPartials } from './conv';
-import { reluGrad, seededDropout, sgdMomentum } from './elementwise';
+import { adamW, reluGrad, seededDropout, sgdMomentum } from './elementwise';
 import { gemm, gemmFlat, gemmSmall, packB } from './gemm';
 import {
   moments,
@@ -93,6 +93,9 @@ export function dispatch(operation: i32, d: usize, chunk: i32): void {
       break;
     case 25:
       gemmFlat(d, chunk);
+      break;
+    case 26:
+      adamW(d, chunk);
       break;
     default:
       unreachable();

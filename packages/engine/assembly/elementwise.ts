@@ -40,6 +40,52 @@ export function sgdMomentum(d: usize, chunk: i32): void {
   }
 }
 
+/** m, v and p after an update of AdamW; `r` holds rate, β₁, 1 − β₁, β₂, 1 − β₂, ε, 1/√(1 − β₂ᵗ), lr·λ. */
+function adamFirst(r: usize, m: v128, g: v128): v128 {
+  return fma(v128.load32_splat(r, 4), m, f32x4.mul(v128.load32_splat(r, 8), g));
+}
+
+function adamSecond(r: usize, v: v128, g: v128): v128 {
+  return fma(v128.load32_splat(r, 12), v, f32x4.mul(v128.load32_splat(r, 16), f32x4.mul(g, g)));
+}
+
+function adamParam(r: usize, p: v128, m: v128, v: v128): v128 {
+  const root = fma(f32x4.sqrt(v), v128.load32_splat(r, 24), v128.load32_splat(r, 20));
+  const move = f32x4.div(f32x4.mul(m, v128.load32_splat(r)), root);
+  return f32x4.sub(f32x4.sub(p, f32x4.mul(p, v128.load32_splat(r, 28))), move);
+}
+
+/** AdamW: parameters 0 param · 1 grad · 2 first · 3 second · 4 rates [8] · 5, 6, 7 their successors · 8 numbers. */
+export function adamW(d: usize, chunk: i32): void {
+  const start = <usize>chunk * CHUNK;
+  const end = min(start + CHUNK, (<usize>param(d, 8)) << 2);
+  const p = <usize>param(d, 0);
+  const g = <usize>param(d, 1);
+  const first = <usize>param(d, 2);
+  const second = <usize>param(d, 3);
+  const r = <usize>param(d, 4);
+  const toP = <usize>param(d, 5);
+  const toFirst = <usize>param(d, 6);
+  const toSecond = <usize>param(d, 7);
+  let i = start;
+  for (; i + 16 <= end; i += 16) {
+    const grad = v128.load(g + i);
+    const m = adamFirst(r, v128.load(first + i), grad);
+    const v = adamSecond(r, v128.load(second + i), grad);
+    v128.store(toFirst + i, m);
+    v128.store(toSecond + i, v);
+    v128.store(toP + i, adamParam(r, v128.load(p + i), m, v));
+  }
+  for (; i < end; i += 4) {
+    const grad = v128.load32_zero(g + i);
+    const m = adamFirst(r, v128.load32_zero(first + i), grad);
+    const v = adamSecond(r, v128.load32_zero(second + i), grad);
+    v128.store32_lane(toFirst + i, m, 0);
+    v128.store32_lane(toSecond + i, v, 0);
+    v128.store32_lane(toP + i, adamParam(r, v128.load32_zero(p + i), m, v), 0);
+  }
+}
+
 /** MurmurHash3's 32-bit finaliser. */
 function fmix(x: v128): v128 {
   x = i32x4.mul(v128.xor(x, i32x4.shr_u(x, 16)), i32x4.splat(0x85ebca6b));

@@ -3,6 +3,7 @@ import type * as tfjs from '@tensorflow/tfjs-core';
 import { createRng } from '@unlabel/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { tf } from '../backend.ts';
+import { adamWUpdate } from '../ops/adamw.ts';
 import { batchNormReluPool, batchNormTrain } from '../ops/batch-norm.ts';
 import { dense } from '../ops/dense.ts';
 import { dropout } from '../ops/dropout.ts';
@@ -146,6 +147,15 @@ for (const relu of [false, true]) {
 }
 cases['dropout'] = () => withGradients([normal([331], 1)], (x) => [dropout(x, 0.3, 1234567)]);
 cases['max and mean over time'] = () => withGradients([normal([3, 7, 21], 1)], (x) => [maxMeanTime(x)]);
+cases['AdamW'] = () =>
+  adamWUpdate(normal([7, 19], 1), normal([7, 19], 2), normal([7, 19], 3), tf.square(normal([7, 19], 4)), {
+    lr: 0.1,
+    beta1: 0.9,
+    beta2: 0.99,
+    eps: 1e-8,
+    weightDecay: 0.05,
+    step: 3,
+  });
 for (const nesterov of [false, true]) {
   cases[`SGD${nesterov ? ' with Nesterov momentum' : ''}`] = () =>
     sgdMomentum(normal([7, 19], 1), normal([7, 19], 2), normal([7, 19], 3), {

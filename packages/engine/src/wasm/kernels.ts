@@ -41,6 +41,7 @@ export const operations = {
   seededDropout: 23,
   reluGrad: 24,
   gemmFlat: 25,
+  adamW: 26,
 } as const;
 
 export type VariantName = 'wide' | 'narrow' | 'plain';

@@ -1,4 +1,4 @@
-/** Dense, SeededDropout, MaxMeanTime, SgdMomentum and sums: the remaining kernels of `src/ops` and of training. */
+/** Dense, SeededDropout, MaxMeanTime, SgdMomentum, AdamW and sums: the remaining kernels of `src/ops` and of training. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { floatBits } from './kernels.ts';
 import { product } from './matmul.ts';
@@ -84,6 +84,16 @@ export function registerPasses(context: Context): void {
       ),
       Math.ceil(size / FLAT),
     );
+    return results;
+  });
+
+  override(context, 'AdamW', ({ inputs }) => {
+    const { param, grad, first, second, rates } = inputs;
+    if (!param || !grad || !first || !second || !rates || !isFloat(param, grad, first, second, rates)) return undefined;
+    const results = Array.from({ length: 3 }, () => output(context, param.shape));
+    const size = sizeOf(param.shape);
+    const at = [param, grad, first, second, rates, ...results].map((info) => pointer(context, info));
+    context.kernels.run('adamW', [...at, size], Math.ceil(size / FLAT));
     return results;
   });
 
