@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { DeviceError } from '@unlabel/core';
@@ -133,7 +133,7 @@ test('options become the environment variables TensorFlow reads', () => {
   });
   expect(engineEnvironment({ deterministic: true })).toMatchObject({
     TF_DETERMINISTIC_OPS: '1',
-    TF_NUM_INTRAOP_THREADS: '1',
+    TF_NUM_INTRAOP_THREADS: String(availableParallelism()),
   });
 });
 

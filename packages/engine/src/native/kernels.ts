@@ -73,6 +73,7 @@ const ownOps: readonly OwnOp[] = [
     attrs: { nesterov: 'bool' },
     outputs: 2,
   },
+  { kernel: 'AdamW', inputs: ['param', 'grad', 'first', 'second', 'rates'], attrs: {}, outputs: 3 },
 ];
 
 /** TensorFlow's name of an own op. */

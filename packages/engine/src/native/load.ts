@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import util from 'node:util';
 
@@ -31,7 +32,7 @@ export interface NativeOptions {
   readonly threads?: number;
   /** `bf16` lets oneDNN round products' inputs to bfloat16 on CPUs that have it; it changes numbers. */
   readonly precision?: 'float32' | 'bf16';
-  /** Same bytes on every run: deterministic kernels, a fixed number of threads (`threads`, or 1). */
+  /** Same bytes on every run: deterministic kernels and a fixed number of threads (`threads`, or one a core). */
   readonly deterministic?: boolean;
 }
 
@@ -69,7 +70,7 @@ function isWhole(root: string, binding: string): boolean {
 
 /** Environment variables that carry the options; TensorFlow reads them while it is being loaded. */
 export function engineEnvironment(options: NativeOptions): Readonly<Record<string, string>> {
-  const threads = options.threads ?? (options.deterministic === true ? 1 : undefined);
+  const threads = options.threads ?? (options.deterministic === true ? availableParallelism() : undefined);
   return {
     TF_CPP_MIN_LOG_LEVEL: '2',
     // TensorFlow leaves oneDNN off on CPUs without AVX-512 VNNI (AMD before Zen 4, most desktops): convolutions there are twice

@@ -1,3 +1,4 @@
+export { adamWUpdate, type AdamWUpdateOptions } from './adamw.ts';
 export { batchNormReluPool, batchNormTrain, type BatchNormOptions, type BatchNormResult } from './batch-norm.ts';
 export {
   affineReluPool,

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { tf, useEngine, type EngineName } from '../backend.ts';
 import { checkGradients, expectAllClose, expectNoLeak } from '../testing.ts';
 import {
+  adamWUpdate,
   affineReluPool,
   batchNormReluPool,
   batchNormTrain,
@@ -183,6 +184,26 @@ export function describeOps(engine: EngineName): void {
     const [without, withBias] = [undefined, tf.fill([5], 3)].map((bias) => convStageTrain(x, { ...weights, bias }));
     expectAllClose(withBias!.y, without!.y, { atol: 0 });
     expectAllClose(withBias!.mean, tf.add(without!.mean, 3), { atol: 1e-5 });
+  });
+
+  test('AdamW is the literal update', () => {
+    const [p, g, m] = ['p', 'g', 'm'].map((label) => values([4, 3], label)) as [NdArray, NdArray, NdArray];
+    const v = { data: m.data.map((value) => value ** 2 / 3), shape: m.shape };
+    const options = { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-6, weightDecay: 0.05, step: 3 };
+    const [param, first, second] = adamWUpdate(tensor(p), tensor(g), tensor(m), tensor(v), options);
+    const nextM = m.data.map((value, i) => 0.9 * value + 0.1 * g.data[i]!);
+    const nextV = v.data.map((value, i) => 0.99 * value + 0.01 * g.data[i]! ** 2);
+    const nextP = p.data.map((value, i) => {
+      const root = Math.sqrt(nextV[i]! / (1 - 0.99 ** 3)) + 1e-6;
+      return value * (1 - 0.1 * 0.05) - (0.1 * nextM[i]!) / (1 - 0.9 ** 3) / root;
+    });
+    for (const [found, expected] of [
+      [first, nextM],
+      [second, nextV],
+      [param, nextP],
+    ] as const) {
+      expectAllClose(found, { data: expected, shape: [4, 3] }, { atol: 1e-6, rtol: 1e-5 });
+    }
   });
 
   test.each([false, true])('SGD with momentum is the literal update (nesterov %s)', (nesterov) => {

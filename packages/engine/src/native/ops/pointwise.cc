@@ -1,4 +1,5 @@
-// Memory-bound operations in one pass each: seeded dropout, bias with ReLU, max + mean over time with its gradient, SGD with momentum.
+// Memory-bound operations in one pass each: seeded dropout, bias with ReLU, max + mean over time with its gradient, SGD with momentum,
+// AdamW.
 #include <vector>
 
 #include "op.h"
@@ -176,6 +177,44 @@ void SgdMomentum(const Attributes& attributes, Context& context) {
   });
 }
 
+struct AdamRates {
+  // 1 − β comes along, because single precision has lost most of it by the time it is subtracted here.
+  float step, beta1, rest1, beta2, rest2, eps, root, decay;
+};
+
+UNLABEL_SIMD void AdamRow(const float* __restrict__ p, const float* __restrict__ g, const float* __restrict__ m,
+                          const float* __restrict__ v, int64_t count, const AdamRates& rates, float* __restrict__ p_new,
+                          float* __restrict__ m_new, float* __restrict__ v_new) {
+  const AdamRates r = rates;
+  for (int64_t k = 0; k < count; k++) {
+    const float first = r.beta1 * m[k] + r.rest1 * g[k];
+    const float second = r.beta2 * v[k] + r.rest2 * (g[k] * g[k]);
+    m_new[k] = first;
+    v_new[k] = second;
+    p_new[k] = p[k] - r.decay * p[k] - r.step * first / (__builtin_sqrtf(second) * r.root + r.eps);
+  }
+}
+
+// {param, grad, first, second, rates [8]} -> [param, first, second], as torch.optim.AdamW. rates = lr/(1 − β₁ᵗ), β₁, 1 − β₁,
+// β₂, 1 − β₂, ε, 1/√(1 − β₂ᵗ), lr·λ
+void AdamW(const Attributes&, Context& context) {
+  const Shape shape = context.InputShape(0);
+  const int64_t size = SizeOf(shape);
+  bool fits = SizeOf(context.InputShape(4)) == 8;
+  for (int i : {1, 2, 3}) fits = fits && SizeOf(context.InputShape(i)) == size;
+  if (!context.Check(fits, "adamw: param, grad and moments must have one size, rates eight elements")) return;
+  const float *p = context.Input(0), *g = context.Input(1), *m = context.Input(2), *v = context.Input(3);
+  const float* r = context.Input(4);
+  const AdamRates rates{r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7]};
+  float *p_new = context.Output(0, shape), *m_new = context.Output(1, shape), *v_new = context.Output(2, shape);
+  if (p_new == nullptr || m_new == nullptr || v_new == nullptr) return;
+  ParallelFor((size + kPiece - 1) / kPiece, [&](int64_t i) {
+    const int64_t at = i * kPiece;
+    AdamRow(p + at, g + at, m + at, v + at, size - at < kPiece ? size - at : kPiece, rates, p_new + at, m_new + at,
+            v_new + at);
+  });
+}
+
 }  // namespace
 
 void RegisterPointwise() {
@@ -187,6 +226,10 @@ void RegisterPointwise() {
                          {"param: float", "grad: float", "velocity: float", "rates: float"},
                          {"new_param: float", "new_velocity: float"},
                          {"nesterov: bool"}});
+  Register<AdamW>({"UnlabelAdamW",
+                   {"param: float", "grad: float", "first: float", "second: float", "rates: float"},
+                   {"new_param: float", "new_first: float", "new_second: float"},
+                   {}});
 }
 
 }  // namespace unlabel
