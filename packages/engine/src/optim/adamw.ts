@@ -1,6 +1,7 @@
 /** Adam with decoupled decay (Loshchilov and Hutter, arXiv 1711.05101v3), and Adam with L2 and AMSGrad, as torch has them. */
 import type { Params } from '@unlabel/core';
-import { createOptimizer, type DecayPredicate, type Optimizer } from './optimizer.ts';
+import { adamWUpdate } from '../ops/adamw.ts';
+import { createOptimizer, type DecayPredicate, type FusedUpdate, type Optimizer } from './optimizer.ts';
 import { addDecay, adamMoments, scaleByRate, type Transform } from './transform.ts';
 
 export interface AdamWOptions {
@@ -34,7 +35,13 @@ export const adamRule = (options: AdamWOptions): Transform[] => [
 ];
 
 export function adamW(params: Params, options: AdamWOptions = {}): Optimizer {
-  return createOptimizer(params, adamWRule(options), options.isDecayed);
+  const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01 } = options;
+  const fused: FusedUpdate = (param, grad, [first, second], { lr, step, isDecayed }) => {
+    const rates = { lr, beta1, beta2, eps, weightDecay: isDecayed ? weightDecay : 0, step };
+    const [next, ...slots] = adamWUpdate(param, grad, first!, second!, rates);
+    return { param: next, slots };
+  };
+  return createOptimizer(params, adamWRule(options), options.isDecayed, options.isAmsgrad ? undefined : fused);
 }
 
 export function adam(params: Params, options: AdamWOptions = {}): Optimizer {

@@ -7,6 +7,7 @@ import { fixture } from '../golden-check.ts';
 import { goldens, readOptimizerGolden, rulesOfGolden } from '../goldens.ts';
 import { parameter } from '../params.ts';
 import { expectAllClose, expectNoLeak, testEngine } from '../testing.ts';
+import { adamW, adamWRule } from './adamw.ts';
 import { createOptimizer, decayAll, decayExceptVectors } from './optimizer.ts';
 import { optimizerFor } from './recipe.ts';
 import { sgd, sgdRule } from './sgd.ts';
@@ -67,6 +68,18 @@ test.each([false, true])('the fused step of SGD equals its chain of transforms, 
   expectAllClose(fused.params.get('w')!, chained.params.get('w')!, { rtol: 1e-6, atol: 1e-6 });
   const [a, b] = optimizers.map(({ state }) => state.get('momentum.w')!);
   expectAllClose(a!, b!, { rtol: 1e-6, atol: 1e-6 });
+});
+
+test('the fused step of AdamW equals its chain of transforms', () => {
+  const options = { beta1: 0.8, beta2: 0.95, weightDecay: 0.1 };
+  const [fused, chained] = [small(), small()];
+  const optimizers = [adamW(fused.params, options), createOptimizer(chained.params, adamWRule(options))];
+  for (let i = 0; i < 3; i++) optimizers.forEach((optimizer) => optimizer.step(fused.grads, 0.1 * (i + 1)));
+  expectAllClose(fused.params.get('w')!, chained.params.get('w')!, { rtol: 1e-6, atol: 1e-6 });
+  for (const slot of ['exp_avg.w', 'exp_avg_sq.w']) {
+    const [a, b] = optimizers.map(({ state }) => state.get(slot)!);
+    expectAllClose(a!, b!, { rtol: 1e-6, atol: 1e-6 });
+  }
 });
 
 test('vectors can be left out of the decay', () => {
