@@ -105,6 +105,22 @@ export function convolve(d: usize, chunk: i32): void {
   }
 }
 
+/** Pack the columns of dy [pixels, OC] as panels [pixels, NR]. */
+function packPanels(packed: usize, dy: usize, pixels: i32, OC: i32, panels: i32): void {
+  for (let p = 0; p < panels; p++) {
+    const columns = min(NR, OC - p * NR);
+    let to = packed + <usize>p * pixels * NR * 4;
+    let from = dy + p * NR * 4;
+    for (let i = 0; i < pixels; i++, from += OC << 2, to += NR * 4) {
+      if (columns == NR) {
+        for (let l: usize = 0; l < <usize>NR * 4; l += 16) v128.store(to + l, v128.load(from + l));
+      } else {
+        for (let l = 0; l < NR; l++) store<f32>(to + (l << 2), l < columns ? load<f32>(from + (l << 2)) : 0);
+      }
+    }
+  }
+}
+
 /**
  * Filter gradient of some images, added up in depth order into a partial sum of its own: parameters 0 x · 1 dy · 2 partial sums ·
  * 3 images · 4…15, 19 as `convolve` · 16 images a chunk · 17 output rows at a time. One chunk's partial is
@@ -132,6 +148,8 @@ export function convolveFilterGrad(d: usize, chunk: i32): void {
   const rowBytes = <usize>width * pixel;
   const step = <usize>param(d, 13) * pixel;
   const most = param(d, 17);
+  // With few rows of A there is little use in a packed copy.
+  const isDirect = strips <= 2 && OC % NR == 0;
   const packed = scratch;
   const padded = packed + <usize>most * OW * ldc;
   memory.fill(partial, 0, size);
@@ -153,25 +171,14 @@ export function convolveFilterGrad(d: usize, chunk: i32): void {
       );
       const dy = <usize>param(d, 1) + <usize>(image * OH + y) * OW * OC * 4;
       const pixels = rows * OW;
-      for (let p = 0; p < panels; p++) {
-        const columns = min(NR, OC - p * NR);
-        let to = packed + <usize>p * pixels * NR * 4;
-        let from = dy + p * NR * 4;
-        for (let i = 0; i < pixels; i++, from += OC << 2, to += NR * 4) {
-          if (columns == NR) {
-            for (let l: usize = 0; l < <usize>NR * 4; l += 16) v128.store(to + l, v128.load(from + l));
-          } else {
-            for (let l = 0; l < NR; l++) store<f32>(to + (l << 2), l < columns ? load<f32>(from + (l << 2)) : 0);
-          }
-        }
-      }
+      if (!isDirect) packPanels(packed, dy, pixels, OC, panels);
       for (let ky = 0; ky < kh; ky++) {
         const a = padded + ky * rowBytes;
         for (let p = 0; p < panels; p++) {
-          const b = packed + <usize>p * pixels * NR * 4;
+          const b = isDirect ? dy + p * NR * 4 : packed + <usize>p * pixels * NR * 4;
           for (let s = 0; s < strips; s++) {
             const c = partial + <usize>(ky * strips + s) * MR * ldc + p * NR * 4;
-            tileRuns(a + s * MR * 4, step, b, rows, strideH * rowBytes, OW, c, ldc);
+            tileRuns(a + s * MR * 4, step, b, isDirect ? OC << 2 : NR * 4, rows, strideH * rowBytes, OW, c, ldc);
           }
         }
       }

@@ -61,7 +61,7 @@ ${store}
 
 /** A with its rows side by side, \`aStep\` bytes from one depth to the next, in \`outer\` runs; adds to C. */
 export function tileRuns(
-  a: usize, aStep: usize, b: usize, outer: i32, aOuter: usize, depth: i32, c: usize, ldc: usize,
+  a: usize, aStep: usize, b: usize, bStep: usize, outer: i32, aOuter: usize, depth: i32, c: usize, ldc: usize,
 ): void {
   const init = c;
   const initStep = ldc;
@@ -70,7 +70,7 @@ ${load}
   for (; outer > 0; outer--) {
     for (let k = 0; k < depth; k++) {
       ${product((i) => `a, ${4 * i}`)}
-      a += aStep; b += ${4 * columns};
+      a += aStep; b += bStep;
     }
     a += skip;
   }

@@ -6,7 +6,7 @@
  */
 import { fma } from './micro';
 import { floatParam, param } from './parameters';
-import { scratch } from './scratch';
+import { scratch, touch } from './scratch';
 
 /** Rows whose channels are worked on together, so that they stay in the first cache. */
 const NEAR: i32 = 32;
@@ -48,6 +48,7 @@ export function moments(d: usize, chunk: i32): void {
   const zero = f32x4.splat(0);
   for (let r = 0; r < rows; r += NEAR) {
     const last = x + <usize>min(r + NEAR, rows) * step;
+    if (across == 1) touch(x + <usize>r * step, last - x - <usize>r * step);
     for (c = start; c + 32 <= end; c += 32) {
       const f0 = v128.load(shift + c);
       const f1 = v128.load(shift + c, 16);
@@ -204,6 +205,10 @@ export function normGradSums(d: usize, chunk: i32): void {
   memory.fill(product + start, 0, end - start);
   for (let r = 0; r < rows; r += NEAR) {
     const last = x + <usize>min(r + NEAR, rows) * step;
+    if (across == 1) {
+      touch(x + <usize>r * step, last - x - <usize>r * step);
+      touch(x + <usize>r * step + dyOffset, last - x - <usize>r * step);
+    }
     let c = start;
     for (; c + 32 <= end; c += 32) {
       const k0 = v128.load(<usize>param(d, 2) + ofGroup + c);

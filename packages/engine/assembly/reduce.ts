@@ -1,6 +1,7 @@
 /** Sums over rows or columns, and the time pooling of audio networks. */
 import { fma } from './micro';
 import { floatParam, param } from './parameters';
+import { touch } from './scratch';
 
 /**
  * Column sums of a block of rows: parameters 0 x [rows, C] · 1 partials [blocks][C] · 2 rows · 3 C · 4 rows a block · 5 blocks of
@@ -18,6 +19,7 @@ export function columnSums(d: usize, chunk: i32): void {
   for (let r = r0; r < r1; r += 32) {
     const first = <usize>param(d, 0) + <usize>r * step;
     const last = <usize>param(d, 0) + <usize>min(r + 32, r1) * step;
+    if (param(d, 5) == 1) touch(first, last - first);
     let c = start;
     for (; c + 32 <= end; c += 32) {
       let s0 = f32x4.splat(0);

@@ -63,7 +63,8 @@ interface Forward extends Shape {
 
 function convolve({ kernels }: Context, s: Forward): void {
   const fit = Math.floor((ROWS_BYTES / rowBytes(s) - s.filterHeight) / s.strideHeight) + 1;
-  const rows = Math.max(1, Math.min(s.outHeight, fit));
+  const out = Math.floor(ROWS_BYTES / (s.outWidth * s.outChannels * 4)); // its columns are written panel by panel
+  const rows = Math.max(1, Math.min(s.outHeight, fit, out));
   const chunks = Math.ceil(s.outHeight / rows);
   const bias = s.bias ?? kernels.zeros(s.outChannels * 4 + 64);
   kernels.run(

@@ -21,7 +21,7 @@ type Factory = (config: {
 /** The shared heap: every tensor of the engine lives in it, at a byte offset. */
 export interface Heap {
   readonly memory: WebAssembly.Memory;
-  /** Bytes at an offset (16-byte aligned or better); throws DeviceError when the 4 GB are used up. */
+  /** Bytes at an offset, a multiple of 64; throws DeviceError when the 4 GB are used up. */
   malloc(bytes: number): number;
   free(pointer: number): void;
 }
@@ -97,16 +97,7 @@ export async function startBackend(tf: Tf): Promise<{ heap: Heap; backend: HeapB
   });
   if (!memory) throw new DeviceError('the WASM module of TensorFlow.js has no memory.');
 
-  const malloc = wasm._malloc.bind(wasm);
-  wasm._malloc = (bytes) => {
-    const pointer = malloc(bytes) >>> 0;
-    if (pointer === 0 && bytes > 0) {
-      throw new DeviceError(
-        `the embedded engine has no room for another ${bytes} bytes (its heap ends at 4 GB): use a smaller batch, or the native engine.`,
-      );
-    }
-    return pointer;
-  };
+  align(wasm);
   const wrapper = wasm as unknown as {
     cwrap(name: string, result: string | null, args: readonly string[]): (...args: number[]) => number;
   };
@@ -126,6 +117,32 @@ export async function startBackend(tf: Tf): Promise<{ heap: Heap; backend: HeapB
   };
   const heap: Heap = { memory, malloc: (bytes) => wasm._malloc(bytes), free: (pointer) => wasm._free(pointer) };
   return { heap, backend: complexBackend(tf, Stock, wasm) };
+}
+
+/** A cache line: vectors of a tensor do not straddle two, and threads do not share one. */
+const LINE = 64;
+
+/** Let the module's allocator, as seen from JavaScript, give whole cache lines, and fail with a message. */
+function align(wasm: { _malloc(bytes: number): number; _free(pointer: number): void }): void {
+  const malloc = wasm._malloc.bind(wasm);
+  const free = wasm._free.bind(wasm);
+  const blocks = new Map<number, number>();
+  wasm._malloc = (bytes) => {
+    const block = malloc(bytes + LINE) >>> 0;
+    if (block === 0) {
+      throw new DeviceError(
+        `the embedded engine has no room for another ${bytes} bytes (its heap ends at 4 GB): use a smaller batch, or the native engine.`,
+      );
+    }
+    const pointer = Math.ceil(block / LINE) * LINE;
+    blocks.set(pointer, block);
+    return pointer;
+  };
+  // Pointers the module has allocated itself are freed as they are.
+  wasm._free = (pointer) => {
+    free(blocks.get(pointer) ?? pointer);
+    blocks.delete(pointer);
+  };
 }
 
 /** A complex tensor holds two float32 tensors and no memory of its own. */
