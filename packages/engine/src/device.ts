@@ -1,5 +1,5 @@
 /** What computed a result: recorded with it, and printed when a run starts. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 
 import { findNative } from './native/load.ts';
@@ -32,16 +32,17 @@ function cpuModel(): string {
   return model === undefined || model === '' ? process.arch : model;
 }
 
-/** Name of the first NVIDIA GPU as the kernel driver tells it; undefined without one. */
+/** Name of the first NVIDIA GPU as the kernel driver tells it, one folder per bus address; undefined without one. */
 function gpuModel(): string | undefined {
-  for (const index of [0, 1, 2, 3]) {
-    try {
-      const text = readFileSync(`/proc/driver/nvidia/gpus/${index}/information`, 'utf8');
+  const folder = '/proc/driver/nvidia/gpus';
+  try {
+    for (const address of readdirSync(folder).sort()) {
+      const text = readFileSync(`${folder}/${address}/information`, 'utf8');
       const model = /^Model:\s*(.+)$/m.exec(text)?.[1];
       if (model !== undefined) return model;
-    } catch {
-      // not this one
     }
+  } catch {
+    // no driver
   }
   return undefined;
 }
