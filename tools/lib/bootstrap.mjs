@@ -103,11 +103,15 @@ async function install() {
   const isLive = process.stderr.isTTY === true;
   process.stderr.write(isLive ? 'Installing packages …' : 'Installing packages (npm ci) …\n');
   const timer = isLive && setInterval(() => process.stderr.write(`\rInstalling packages … ${seconds()} `), 1000);
-  const child = spawn(command, [...leading, 'ci', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    shell: process.platform === 'win32' && leading.length === 0,
-  });
+  const child = spawn(
+    command,
+    leading.concat('ci', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'),
+    {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      shell: process.platform === 'win32' && leading.length === 0,
+    },
+  );
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (output += bytes));
   const code = await new Promise((resolve) => {
@@ -135,14 +139,15 @@ export async function ensureInstalled() {
 /** Run a script under the Node for sources; resolves to its exit status. Signals go to the child, which decides. */
 export function runNode(args, { env = {}, cwd = root } = {}) {
   const path = [join(modules, '.bin'), process.env.PATH ?? ''].join(delimiter);
-  const child = spawn(nodeForSources(), args, { cwd, stdio: 'inherit', env: { ...process.env, PATH: path, ...env } });
+  const node = String(nodeForSources());
+  const child = spawn(node, args, { cwd, stdio: 'inherit', env: { ...process.env, PATH: path, ...env } });
   const forward = (signal) => child.kill(signal);
   // A terminal's Ctrl-C reaches the child too; this process only has to outlive it.
   process.on('SIGINT', () => {});
   process.on('SIGTERM', forward);
   process.on('SIGHUP', forward);
   return new Promise((resolve) => {
-    child.on('error', (error) => fail(`${nodeForSources()} could not be started: ${error.message}`));
+    child.on('error', (error) => fail(`${node} could not be started: ${error.message}`));
     child.on('close', (status, signal) => resolve(status ?? 128 + (constants.signals[signal] ?? 0)));
   });
 }

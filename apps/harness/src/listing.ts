@@ -31,14 +31,12 @@ export async function list(
 async function rowsOf(kind: string, taskDir: string): Promise<Row[]> {
   switch (kind) {
     case 'methods':
-      return Promise.all(
-        (await allMethods()).map(({ id, card }) => ({
-          id,
-          year: card.year,
-          modality: card.modality,
-          title: card.title,
-        })),
-      );
+      return (await allMethods()).map(({ id, card }) => ({
+        id,
+        year: card.year,
+        modality: card.modality,
+        title: card.title,
+      }));
     case 'presets':
       return (await allMethods()).flatMap((method) =>
         Object.entries(method.presets).map(([name, preset]) => ({ id: `${method.id}@${name}`, note: preset.note })),

@@ -69,7 +69,10 @@ export function goldenUniform(key: string, seed: number, n: number): Float64Arra
 }
 
 export function goldenTensor(key: string, seed: number, shape: readonly number[], scale = 1): NdArray {
-  return { data: Float32Array.from(goldenUniform(key, seed, sizeOf(shape)), (r) => scale * r), shape };
+  const uniform = goldenUniform(key, seed, sizeOf(shape));
+  const data = new Float32Array(uniform.length);
+  for (let i = 0; i < data.length; i++) data[i] = scale * uniform[i]!;
+  return { data, shape };
 }
 
 /** Audio rule: 0.4 sin(2π f0 n/sr) + 0.2 sin(2π·1760 n/sr + 0.3) + 0.05 r, under a rising ramp; f0 = 220(1 + row/2). */
@@ -103,5 +106,8 @@ export function goldenParameter(key: string, seed: number, shape: readonly numbe
     if (leaf.endsWith('weight')) return (r) => 1 + 0.1 * r;
     return (r) => 0.1 * r;
   })();
-  return { data: Float32Array.from(goldenUniform(key, seed, sizeOf(shape)), value), shape };
+  const uniform = goldenUniform(key, seed, sizeOf(shape));
+  const data = new Float32Array(uniform.length);
+  for (let i = 0; i < data.length; i++) data[i] = value(uniform[i]!);
+  return { data, shape };
 }

@@ -92,7 +92,7 @@ describe('createRng', () => {
 
   test('int is uniform over its range and permutation holds each index once', () => {
     const rng = createRng(2);
-    const counts = new Array<number>(6).fill(0);
+    const counts = Array.from({ length: 6 }, () => 0);
     for (let i = 0; i < 60000; i++) counts[rng.int(6)]!++;
     for (const count of counts) expect(Math.abs(count - 10000)).toBeLessThan(5 * Math.sqrt(60000 * (1 / 6) * (5 / 6)));
     expect([...rng.permutation(100)].sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i));

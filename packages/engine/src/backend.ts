@@ -58,7 +58,7 @@ async function start(options: EngineOptions): Promise<EngineInfo> {
     throw new DeviceError('the native engine is not installed. Run: npx unlabel engine install');
   }
   if (native) {
-    await loadNative(tf, native, options);
+    loadNative(tf, native, options);
     return finish('tensorflow', options, wanted === 'auto' ? 'native engine installed' : 'asked for');
   }
   if (wanted === 'cpu') {

@@ -12,10 +12,11 @@ const frontEnds = {
   'mfcc-stats': { kind: 'mfcc', sampleRate: 16000, nMfcc: 40, nFft: 1024, hopLength: 160, nMels: 64 },
 } as const;
 
-export const baselineIds = Object.keys(frontEnds) as (keyof typeof frontEnds)[];
+export type BaselineId = keyof typeof frontEnds;
+export const baselineIds = Object.keys(frontEnds) as BaselineId[];
 
 /** Mean and standard deviation over time of each band or coefficient. */
-export function statisticsBaseline(id: keyof typeof frontEnds): Embedder {
+export function statisticsBaseline(id: BaselineId): Embedder {
   const frontEnd = createFrontEnd(frontEndSchema.parse(frontEnds[id]));
   return {
     id,

@@ -1,7 +1,7 @@
 /** What evaluation needs to know of a model before a worker opens it: read from its config, without the engine. */
 import { load } from '@unlabel/core';
 import { methods } from '../registry.ts';
-import { baselineIds, statisticsBaseline } from './baselines.ts';
+import { statisticsBaseline, type BaselineId } from './baselines.ts';
 import { countValues, fingerprintFile, readModelConfig } from './model-files.ts';
 import type { ModelRef } from './resolve.ts';
 
@@ -32,9 +32,7 @@ export async function describeModel(ref: ModelRef): Promise<ModelDescription> {
         sawUnlabelled: [],
       };
     case 'baseline': {
-      const { id, method, fingerprint, sampleRate, source } = statisticsBaseline(
-        ref.id as (typeof baselineIds)[number],
-      );
+      const { id, method, fingerprint, sampleRate, source } = statisticsBaseline(ref.id as BaselineId);
       return { ref, id, method, fingerprint, sampleRate, source, params: 0, sawUnlabelled: [] };
     }
     case 'directory': {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ConfigError, unknownName, type Embedder } from '@unlabel/core';
 import { methods } from '../registry.ts';
-import { baselineIds, statisticsBaseline } from './baselines.ts';
+import { baselineIds, statisticsBaseline, type BaselineId } from './baselines.ts';
 import { isModelDir } from './model-files.ts';
 
 /** A model by where it is found; plain data, so that it can be sent to a worker. */
@@ -59,7 +59,7 @@ const idOf = (base: string, isInit: boolean): string => `${base.split(/[\\/]/).a
 export async function openModel(ref: ModelRef): Promise<Embedder> {
   switch (ref.kind) {
     case 'baseline':
-      return statisticsBaseline(ref.id as (typeof baselineIds)[number]);
+      return statisticsBaseline(ref.id as BaselineId);
     case 'chance':
       throw new ConfigError('chance has no embeddings.');
     case 'directory': {

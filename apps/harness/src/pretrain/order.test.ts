@@ -5,7 +5,7 @@ import { createOrder } from './order.ts';
 test('every epoch visits every item once, in an order of its own', () => {
   const order = createOrder(createRng(1), 7);
   const epoch = (e: number): number[] => Array.from({ length: 7 }, (_, i) => order.itemAt(e * 7 + i));
-  for (let e = 0; e < 6; e++) expect([...epoch(e)].sort()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  for (let e = 0; e < 6; e++) expect([...epoch(e)].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6]);
   expect(epoch(0)).not.toEqual(epoch(1));
 });
 
