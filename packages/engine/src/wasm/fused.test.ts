@@ -9,6 +9,7 @@ import { dense } from '../ops/dense.ts';
 import { dropout } from '../ops/dropout.ts';
 import { maxMeanTime } from '../ops/max-mean-time.ts';
 import { sgdMomentum } from '../ops/sgd-momentum.ts';
+import { checkGradients } from '../testing.ts';
 import { exactNorm, type NormOptions } from './exact-norm.ts';
 import { loadKernels, type VariantName } from './kernels.ts';
 import { loadWasm, registerAll } from './load.ts';
@@ -227,6 +228,33 @@ describe('batch norm equals the same in double precision', () => {
     const inputs = actual.slice(0, 3) as [Float32Array, Float32Array, Float32Array];
     const expected = exactNorm(inputs, shape, options, (of) => normal(of, 99).dataSync() as Float32Array);
     expected.forEach((values, i) => expect(worst(actual[i + 3]!, values)).toBeLessThan(5e-7));
+  });
+});
+
+describe('gradients equal finite differences', () => {
+  const images = [2, 6, 7, 5];
+  const ops: Record<string, [(x: Tensor, w: Tensor) => Tensor, number[], number[]]> = {
+    product: [(x, w) => tf.matMul(x, w), [20, 30], [30, 17]],
+    convolution: [(x, w) => conv(x, w, 1, 'same'), images, [3, 3, 5, 17]],
+    'strided convolution': [(x, w) => conv(x, w, 2, 'same'), images, [3, 3, 5, 17]],
+    'depthwise convolution': [
+      (x, w) => tf.depthwiseConv2d(x as tfjs.Tensor4D, w as tfjs.Tensor4D, 1, 'same'),
+      images,
+      [3, 3, 5, 2],
+    ],
+    'max pool': [(x, w) => tf.mul(tf.maxPool(x as tfjs.Tensor4D, 2, 2, 'valid'), w), images, [5]],
+    'average pool': [(x, w) => tf.mul(tf.avgPool(x as tfjs.Tensor4D, 2, 2, 'valid'), w), images, [5]],
+    gather: [(x, w) => tf.mul(tf.gather(x, tf.tensor1d([0, 2, 2, 4], 'int32')), w), [5, 30], [30]],
+  };
+  test.each(Object.entries(ops))('of %s', async (_, [run, x, w]) => {
+    await tf.setBackend('wasm');
+    const inputs = [x, w].map((shape, i) => ({ data: normal(shape, i + 1).dataSync() as Float32Array, shape }));
+    // No two members of a pool's window nearer than the step of the differences.
+    const [width, channels] = [7, 5];
+    const corner = (i: number): number =>
+      ((Math.floor(i / channels) % width) % 2) + 2 * (Math.floor(i / channels / width) % 2);
+    if (x === images) inputs[0]!.data = inputs[0]!.data.map((v, i) => Math.round(v * 10) / 10 + corner(i) / 40);
+    await checkGradients((a, b) => tf.mean(tf.sin(run(a!, b!))), inputs, { atol: 3e-4 });
   });
 });
 

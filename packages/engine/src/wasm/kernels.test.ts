@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { promisify } from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { loadWasm } from './load.ts';
@@ -107,4 +109,18 @@ test('the heap grows past 2 GB and its tensors stay readable', async () => {
 test('refuses a module whose memory it does not know', () => {
   expect(() => withSharedMemory(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))).toThrow(/version 4.22/);
   expect(() => withSharedMemory(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 5, 3, 2, 0, 0]))).toThrow(/unknown way/);
+});
+
+test('a process with compute threads ends when its work is done', async () => {
+  const program = `
+    import { createRequire } from 'node:module';
+    import { loadWasm } from ${JSON.stringify(new URL('./load.ts', import.meta.url).href)};
+    const tf = createRequire(${JSON.stringify(import.meta.url)})('@tensorflow/tfjs');
+    await loadWasm(tf, { threads: 3 });
+    console.log(tf.sum(tf.matMul(tf.ones([300, 300]), tf.ones([300, 300]))).dataSync()[0]);
+  `;
+  const run = promisify(execFile);
+  const flags = ['--conditions=@unlabel/source', '--input-type=module', '--eval', program];
+  const { stdout, stderr } = await run(process.execPath, flags);
+  expect([stdout, stderr]).toEqual(['27000000\n', '']);
 });

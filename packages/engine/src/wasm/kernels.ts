@@ -144,13 +144,14 @@ export async function loadKernels(heap: Heap, threads: number, wanted?: VariantN
     columns: variant === 'wide' ? 16 : 8,
     scratchBytes: SCRATCH_BYTES,
     run(operation, parameters, chunks) {
+      if (chunks > MAX_CHUNKS) {
+        throw new DeviceError(
+          `${operation} in ${chunks} parts is too large for the embedded engine: use a smaller batch.`,
+        );
+      }
       view.set(parameters, PARAMETERS / 4);
-      for (let first = 0; first < chunks; first += MAX_CHUNKS) {
-        if (chunks > MAX_CHUNKS)
-          throw new DeviceError(`an operation of ${chunks} parts is too large for the embedded engine.`);
-        if (exports.run(control, operations[operation], chunks, workers.count) !== 0) {
-          throw new DeviceError(`a compute thread of the embedded engine has died in ${operation}.`);
-        }
+      if (exports.run(control, operations[operation], chunks, workers.count) !== 0) {
+        throw new DeviceError(`a compute thread of the embedded engine has died in ${operation}. Run with threads: 1.`);
       }
     },
     buffer(name, bytes) {

@@ -1,5 +1,6 @@
 /** Putting our kernels in front of the stock ones. */
 import type * as tfjs from '@tensorflow/tfjs-core';
+import { DeviceError } from '@unlabel/core';
 import type { HeapBackend } from './heap.ts';
 import type { Kernels } from './kernels.ts';
 
@@ -17,8 +18,7 @@ export interface KernelCall {
 }
 
 /**
- * Register `run` for a kernel. Where it returns undefined the stock kernel answers (or `otherwise`, where the stock backend has
- * none).
+ * Register `run` for a kernel. Where it returns undefined the kernel that was there before answers; DeviceError if none was.
  */
 export function override(
   { tf }: Context,
@@ -33,7 +33,10 @@ export function override(
     kernelFunc: (args) => {
       const result = run({ inputs: args.inputs as KernelCall['inputs'], attrs: args.attrs ?? {} });
       if (result) return result;
-      if (!stock) throw new Error(`${kernelName} cannot run on these inputs on the embedded engine.`);
+      if (!stock) {
+        const found = Object.entries(args.inputs).map(([name, x]) => `${name} ${x?.dtype} [${x?.shape.join(', ')}]`);
+        throw new DeviceError(`${kernelName} of the embedded engine cannot take ${found.join(', ')}.`);
+      }
       return stock.kernelFunc(args);
     },
   });
