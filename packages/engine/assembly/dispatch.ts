@@ -13,6 +13,7 @@ import {
 } from './norm';
 import { poolForward, poolGradApply, poolGradSums } from './pool';
 import { columnSums, columnSumsCombine, maxMeanTime, maxMeanTimeGrad, rowSums } from './reduce';
+import { maxPoolGrad } from './max-pool';
 
 export function dispatch(operation: i32, d: usize, chunk: i32): void {
   switch (operation) {
@@ -96,6 +97,9 @@ export function dispatch(operation: i32, d: usize, chunk: i32): void {
       break;
     case 26:
       adamW(d, chunk);
+      break;
+    case 27:
+      maxPoolGrad(d, chunk);
       break;
     default:
       unreachable();

@@ -6,12 +6,15 @@ import type { HeapBackend } from './heap.ts';
 
 type Tf = typeof tfjs;
 
-/** Kernels that run on the `cpu` backend. */
+/** Kernels that run on the `cpu` backend: those the stock backend lacks, and those whose result was found wrong there. */
 export const cpuKernels = [
   'Conv2DBackpropFilter',
+  'Conv3DBackpropInputV2', // wrong on the stock backend
   'DepthwiseConv2dNativeBackpropFilter',
   'DepthwiseConv2dNativeBackpropInput',
   'Einsum',
+  'MaxPool3D', // wrong on the stock backend where all of a window is negative
+  'MaxPool3DGrad', // likewise
   'UnsortedSegmentSum',
 ] as const;
 
@@ -19,6 +22,7 @@ export const cpuKernels = [
 export function registerFallbacks(tf: Tf, names: readonly string[] = cpuKernels): void {
   for (const kernelName of names) {
     const kernel = tf.getKernel(kernelName, 'cpu');
+    if (tf.getKernel(kernelName, 'wasm') as tfjs.KernelConfig | undefined) tf.unregisterKernel(kernelName, 'wasm');
     tf.registerKernel({
       kernelName,
       backendName: 'wasm',

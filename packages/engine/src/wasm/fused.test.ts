@@ -146,6 +146,8 @@ for (const relu of [false, true]) {
       );
   }
 }
+cases['max pool'] = () =>
+  withGradients([normal([3, 7, 9, 21], 1)], (x) => [tf.maxPool(x as tfjs.Tensor4D, 3, 2, 'same')]);
 cases['dropout'] = () => withGradients([normal([331], 1)], (x) => [dropout(x, 0.3, 1234567)]);
 cases['max and mean over time'] = () => withGradients([normal([3, 7, 21], 1)], (x) => [maxMeanTime(x)]);
 cases['AdamW'] = () =>

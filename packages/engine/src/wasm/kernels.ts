@@ -42,6 +42,7 @@ export const operations = {
   reluGrad: 24,
   gemmFlat: 25,
   adamW: 26,
+  maxPoolGrad: 27,
 } as const;
 
 export type VariantName = 'wide' | 'narrow' | 'plain';

@@ -54,6 +54,30 @@ export function registerPasses(context: Context): void {
     return dx;
   });
 
+  // The stock kernel gives windows of negative numbers no gradient.
+  override(context, 'MaxPoolGrad', ({ inputs, attrs }) => {
+    const { dy, input } = inputs;
+    if (!dy || !input || !isFloat(dy, input)) return undefined;
+    const info = context.tf.backend_util.computePool2DInfo(
+      input.shape as [number, number, number, number],
+      attrs['filterSize'] as [number, number],
+      attrs['strides'] as [number, number],
+      1,
+      attrs['pad'] as 'same' | 'valid' | number,
+      attrs['dimRoundingMode'] as 'floor' | 'round' | 'ceil' | undefined,
+    );
+    const dx = output(context, input.shape);
+    context.kernels.run(
+      'maxPoolGrad',
+      [...[input, dy, dx].map((x) => pointer(context, x)), info.inHeight, info.inWidth, info.inChannels].concat(
+        [info.outHeight, info.outWidth, info.filterHeight, info.filterWidth, info.strideHeight, info.strideWidth],
+        [info.padInfo.top, info.padInfo.left],
+      ),
+      info.batchSize,
+    );
+    return dx;
+  });
+
   override(context, 'MaxMeanTime', ({ inputs }) => {
     const { x } = inputs;
     if (!x || !isFloat(x)) return undefined;
