@@ -81,7 +81,7 @@ export const deloresS = defineMethod<typeof deloresSConfig, DeloresS>({
         schedule: 'cosine',
         warmupEpochs: 1,
         batchSize: 128,
-        steps: 90,
+        steps: 85,
       },
     },
     smoke: {
