@@ -1,4 +1,5 @@
 /** One side of a comparison, as the process that serves its repetitions, or as a command whose whole run is measured. */
+import { basename } from 'node:path';
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -28,7 +29,8 @@ export async function start(contender: Contender): Promise<Running> {
   if (contender.isCommand) {
     return {
       label,
-      info: { command: [command, ...args].join(' ') },
+      // names alone: results are committed, and paths are one machine's
+      info: { command: [command, ...args].map((word) => basename(word)).join(' ') },
       run: () => runCommand(contender),
       close: () => {},
     };
