@@ -11,7 +11,7 @@ import {
   type EngineCliOptions,
 } from '../options.ts';
 
-interface Options extends EngineCliOptions {
+export interface PretrainOptions extends EngineCliOptions {
   readonly data: string[];
   readonly preset: string;
   readonly config?: string;
@@ -49,7 +49,7 @@ export function register(program: Command): void {
         'unlabel pretrain delores-s --data out/data/pretrain/disjoint.jsonl --out out/mine --seed 1',
       ]),
     );
-  withDisplay(withWorkers(withSeed(withEngine(command)))).action(async (method: string, options: Options) => {
+  withDisplay(withWorkers(withSeed(withEngine(command)))).action(async (method: string, options: PretrainOptions) => {
     const { runPretrain } = await import('../pretrain/run.ts');
     await runPretrain(method, options);
   });

@@ -9,6 +9,7 @@ import { engineOptionsOf, workersOf } from '../options.ts';
 import { buildData, suiteNames } from '../quickstart/build-data.ts';
 import { lockDir } from '../run-dir.ts';
 import { evaluate, type Rerun } from './evaluate.ts';
+import { writeTaskProjection } from './projection.ts';
 
 /** Scene tasks of a directory, or of an embedded suite (built when it is not there). Event tasks are skipped with a word. */
 export async function openTasks(
@@ -52,6 +53,7 @@ export async function runEval(models: readonly string[], options: EvalOptions): 
       engine: { ...engineOptionsOf(options), threads: options.threads ?? 1 },
       display,
     });
+    for (const ref of refs) await writeTaskProjection(options.out, ref, tasks);
     process.stdout.write(results.map(scoreLine).join(''));
     process.stdout.write(
       `results in ${options.out}/results; compare: npx unlabel leaderboard build ${options.out} -o ${options.out}/board\n`,

@@ -21,10 +21,11 @@ import {
   type EngineOptions,
 } from '@unlabel/engine';
 import { readJson, writeJsonAtomic } from '@unlabel/formats';
+import type { PretrainOptions } from '../commands/pretrain.ts';
 import { createDisplay, type Display } from '../display/display.ts';
 import { saveModelDir } from '../models/model-dir.ts';
 import { isModelDir } from '../models/model-files.ts';
-import { engineOptionsOf, workersOf, type EngineCliOptions } from '../options.ts';
+import { engineOptionsOf, workersOf } from '../options.ts';
 import { methods } from '../registry.ts';
 import { lockDir, openRunDir, readLog, truncateLog, type RunDir } from '../run-dir.ts';
 import { writeLossCurve } from '../pictures/curves.ts';
@@ -206,25 +207,12 @@ async function prepareInput(
   return { cache: undefined, normalization };
 }
 
-interface CliOptions extends EngineCliOptions {
-  readonly data: string[];
-  readonly preset: string;
-  readonly config?: string;
-  readonly set?: string[];
-  readonly out?: string;
-  readonly seed: number;
-  readonly workers?: number;
-  readonly display?: string;
-  readonly checkpointEvery: string;
-  readonly probe?: string;
-  readonly probeEvery?: number;
-}
-
-export async function runPretrain(method: string, options: CliOptions): Promise<void> {
+export async function runPretrain(method: string, options: PretrainOptions): Promise<void> {
   const checkpointSeconds = Number(options.checkpointEvery);
   if (!(checkpointSeconds > 0))
     throw new ConfigError(`--checkpoint-every ${options.checkpointEvery}: expected seconds > 0.`);
   const file = options.config === undefined ? {} : ((await readJson(options.config)) as Record<string, unknown>);
+  const out = options.out ?? `out/${method}-${options.preset}`;
   const display = createDisplay(options.display);
   try {
     const { steps, seconds, waitingShare } = await pretrain({
@@ -233,7 +221,7 @@ export async function runPretrain(method: string, options: CliOptions): Promise<
       overrides: mergeConfig(file, parseOverrides(options.set ?? [])),
       data: options.data,
       seed: options.seed,
-      out: options.out ?? `out/${method}-${options.preset}`,
+      out,
       engine: engineOptionsOf(options),
       workers: workersOf(options),
       checkpointSeconds,
@@ -242,7 +230,6 @@ export async function runPretrain(method: string, options: CliOptions): Promise<
         probe: { taskDir: options.probe, ...(options.probeEvery !== undefined && { everySteps: options.probeEvery }) },
       }),
     });
-    const out = options.out ?? `out/${method}-${options.preset}`;
     process.stdout.write(
       `${method}: ${steps} steps in ${seconds.toFixed(1)} s, ${(100 * waitingShare).toFixed(1)} % of it waiting for data.\n` +
         `The network is in ${out}/model. Evaluate it: npx unlabel eval ${out} ${out}@init --tasks quickstart\n`,

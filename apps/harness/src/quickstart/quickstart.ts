@@ -6,16 +6,19 @@ import { buildLeaderboard } from '@unlabel/leaderboard';
 import type { QuickstartOptions } from '../commands/quickstart.ts';
 import { createDisplay } from '../display/display.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
+import { writeTaskProjection } from '../evaluate/projection.ts';
 import { openTasks } from '../evaluate/run.ts';
 import { parseModel } from '../models/resolve.ts';
 import { engineOptionsOf, workersOf } from '../options.ts';
 import { pretrain } from '../pretrain/run.ts';
 import { lockDir } from '../run-dir.ts';
-import { writeTaskProjection } from './task-projection.ts';
 import { buildData } from './build-data.ts';
 
 const method = 'delores-s';
 const dataDir = 'out/data';
+/** The probe curve of the run: a small task, a few points. */
+const probedTask = 'gm-drums-v1-full';
+const probedEvery = 25;
 
 export async function quickstart(options: QuickstartOptions): Promise<void> {
   const display = createDisplay(options.display);
@@ -26,6 +29,7 @@ export async function quickstart(options: QuickstartOptions): Promise<void> {
   try {
     await buildData({ suite: 'quickstart', out: dataDir, workers, display });
     const run = join(options.out, method);
+    const probed = join(dataDir, 'tasks', probedTask);
     const trained = await pretrain({
       method,
       preset: 'quickstart',
@@ -37,6 +41,7 @@ export async function quickstart(options: QuickstartOptions): Promise<void> {
       workers,
       checkpointSeconds: 20,
       display,
+      ...(existsSync(probed) && { probe: { taskDir: probed, everySteps: probedEvery } }),
     });
     const tasks = await openTasks(dataDir, undefined, workers, display);
     const models = [run, `${run}@init`, 'logmel-stats', 'mfcc-stats', 'chance'].map((text) =>
@@ -53,7 +58,7 @@ export async function quickstart(options: QuickstartOptions): Promise<void> {
       engine: { ...engine, threads: 1 },
       display,
     });
-    await writeTaskProjection({ out: options.out, run, tasks });
+    await writeTaskProjection(options.out, models[0]!, tasks);
     const { table, warnings } = await buildLeaderboard({
       dirs: [options.out],
       out: options.out,
