@@ -17,6 +17,9 @@ export type Job = EmbedJob | ProbeJob;
 export type JobResult<J extends Job> = J extends ProbeJob ? ProbeSummary : { readonly seconds: number };
 export type WorkerReply = { readonly result: unknown } | { readonly error: string; readonly kind: string };
 
+/** Audio held at once, in samples (20 MB): how clips are grouped depends on the shard alone, so a resumed run repeats it. */
+const samplesAtOnce = 5e6;
+
 const engineOptions = JSON.parse(process.argv[2] ?? '{}') as EngineOptions;
 let open: { key: string; embedder: Embedder; environment: Record<string, unknown> } | undefined;
 
@@ -37,10 +40,21 @@ async function embedderOf(ref: ModelRef): Promise<NonNullable<typeof open>> {
 async function embed({ model, store, shard }: EmbedJob): Promise<{ seconds: number }> {
   const { embedder, environment } = await embedderOf(model);
   const start = performance.now();
-  const clips = await Promise.all(
-    shard.clips.map(async ({ path }) => (await loadAudio(path, { sampleRate: embedder.sampleRate })).audio),
-  );
-  const values = await embedder.embedScenes(clips);
+  const values = new Float32Array(shard.clips.length * embedder.sceneEmbeddingSize);
+  let waiting: Float32Array[] = [];
+  let done = 0;
+  const flush = async (): Promise<void> => {
+    values.set(await embedder.embedScenes(waiting), done * embedder.sceneEmbeddingSize);
+    done += waiting.length;
+    waiting = [];
+  };
+  for (const { path } of shard.clips) {
+    const { audio } = await loadAudio(path, { sampleRate: embedder.sampleRate });
+    const held = waiting.reduce((sum, clip) => sum + clip.length, 0);
+    if (waiting.length > 0 && held + audio.length > samplesAtOnce) await flush();
+    waiting.push(audio);
+  }
+  await flush();
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) {
     const clip = shard.clips[Math.floor(bad / embedder.sceneEmbeddingSize)]!;

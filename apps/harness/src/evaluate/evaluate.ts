@@ -37,17 +37,14 @@ export async function evaluate(options: EvaluateOptions): Promise<Result[]> {
   const { display, models, tasks } = options;
   const described = await Promise.all(models.map((model) => describeModel(model)));
   const pool = createPool(options.workers, options.engine);
+  let stop: (reason: Interrupted) => void = () => {};
+  const stopped = new Promise<never>((_resolve, reject) => (stop = reject));
+  stopped.catch(() => {}); // when everything ends first, nobody waits for it
   const interrupt = watchInterrupt(() => {
     display.line('stopping; finished pieces are kept');
     pool.close();
+    stop(new Interrupted(`stopped. To go on: ${commandLine()}`));
   });
-  const stopped = new Promise<never>((_resolve, reject) => {
-    const check = setInterval(() => {
-      if (interrupt.requested) reject(new Interrupted(`stopped. To go on: ${commandLine()}`));
-    }, 100);
-    check.unref();
-  });
-  stopped.catch(() => {});
   try {
     return await Promise.race([stopped, runAll(options, described, pool, tasks)]);
   } finally {
