@@ -49,13 +49,16 @@ function frame(title: string, body: string): string {
   );
 }
 
-function scaleOf(points: readonly (readonly [number, number])[]): { scale: Scale; xs: number[]; ys: number[] } {
+function scaleOf(
+  points: readonly (readonly [number, number])[],
+  reserved = 0,
+): { scale: Scale; xs: number[]; ys: number[] } {
   const [xLow, xHigh] = extent(points.map(([x]) => x));
   const [yLow, yHigh] = extent(points.map(([, y]) => y));
   const pad = (yHigh - yLow || Math.abs(yHigh) || 1) * 0.05;
   const span = { x: xHigh - xLow || 1, y: yHigh - yLow + 2 * pad };
   const scale: Scale = {
-    x: (v) => margin.left + ((v - xLow) / span.x) * (width - margin.left - margin.right),
+    x: (v) => margin.left + ((v - xLow) / span.x) * (width - margin.left - margin.right - reserved),
     y: (v) => height - margin.bottom - ((v - yLow + pad) / span.y) * (height - margin.top - margin.bottom),
   };
   return { scale, xs: ticks(xLow, xHigh), ys: ticks(yLow - pad, yHigh + pad) };
@@ -95,19 +98,23 @@ export function lineChart(title: string, xLabel: string, series: readonly Series
   return frame(title, [...grid, ...lines].join(''));
 }
 
-/** Points coloured by class, with a legend of at most ten classes. */
+/** Width of the legend beside a scatter. */
+const legendWidth = 130;
+
+/** Points coloured by class, hues spread over the classes, with the legend beside them (at most twenty names fit). */
 export function scatterChart(title: string, groups: readonly Series[]): string {
-  const { scale } = scaleOf(groups.flatMap((g) => g.points));
+  const { scale } = scaleOf(
+    groups.flatMap((g) => g.points),
+    legendWidth,
+  );
   const dots = groups.map(({ name, points }, i) => {
-    const color = palette[i % palette.length]!;
+    const color = `hsl(${Math.round((360 * i) / groups.length)} 62% ${i % 2 === 0 ? 42 : 58}%)`;
     const marks = points
       .map(([x, y]) => `<circle cx="${scale.x(x).toFixed(1)}" cy="${scale.y(y).toFixed(1)}" r="2.6"/>`)
       .join('');
-    const legend =
-      i < 14
-        ? `<text x="${width - margin.right}" y="${20 + 14 * i}" text-anchor="end" style="fill:${color}">${escapeXml(name)}</text>`
-        : '';
-    return `<g fill="${color}" fill-opacity=".75"><title>${escapeXml(name)}</title>${marks}</g>${legend}`;
+    const at = `x="${width - legendWidth}" y="${margin.top + 4 + 14 * i}"`;
+    const legend = i < 20 ? `<text ${at} style="fill:${color}">${escapeXml(name)}</text>` : '';
+    return `<g fill="${color}" fill-opacity=".8"><title>${escapeXml(name)}</title>${marks}</g>${legend}`;
   });
   return frame(title, dots.join(''));
 }
