@@ -63,6 +63,9 @@ export async function pretrain(request: PretrainRequest): Promise<PretrainOutcom
   const { display, seed } = request;
   const method = await load(methods, request.method, 'method');
   if (method.stages) throw new ConfigError(`${method.id} runs in stages, which this version cannot chain yet.`);
+  if (method.betweenEpochs) {
+    throw new ConfigError(`${method.id} works on the whole set between epochs, which this version cannot do yet.`);
+  }
   const { config, recipe } = resolveMethod(method, request.preset, request.overrides);
   const items = await listItems(request.data);
   const steps = stepsOf(recipe, items.length);
