@@ -63,7 +63,7 @@ export const deloresS = defineMethod<typeof deloresSConfig, DeloresS>({
     // to lose what random features hold: a small rate, shorter crops (more of them), little change of pitch, and as in LAPE an
     // off-diagonal term of the order of the diagonal one. A rate of 1e-3, or λ_off = 0.005, ends below the untrained network.
     quickstart: {
-      note: 'A minute and a half on two cores, for the embedded suite: a narrower network, Adam, half-second crops from cached spectrograms.',
+      note: 'About a minute on two cores, for the embedded suite: a narrower network, Adam, half-second crops from cached spectrograms.',
       config: {
         width: 512,
         projectorWidth: 512,
@@ -81,7 +81,7 @@ export const deloresS = defineMethod<typeof deloresSConfig, DeloresS>({
         schedule: 'cosine',
         warmupEpochs: 1,
         batchSize: 128,
-        steps: 85,
+        steps: 65,
       },
     },
     smoke: {
