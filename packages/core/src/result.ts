@@ -44,6 +44,14 @@ export const resultSchema = z.strictObject({
 });
 export type Result = z.output<typeof resultSchema>;
 
+const eventSchema = z.strictObject({
+  /** Index into the vocabulary. */
+  label: z.int(),
+  /** Milliseconds. */
+  start: z.number(),
+  end: z.number(),
+});
+
 /** One test clip's outcome, kept for paired comparisons. Files and folds line up across models. */
 export const predictionSchema = z.strictObject({
   fold: z.int(),
@@ -52,6 +60,8 @@ export const predictionSchema = z.strictObject({
   labels: z.array(z.int()),
   /** Scores per class: softmax (multiclass) or sigmoid (multilabel). */
   scores: z.array(z.number()),
+  /** Event tasks, whose `scores` are empty: what is annotated in the clip, and what the probe found. */
+  events: z.strictObject({ reference: z.array(eventSchema), estimated: z.array(eventSchema) }).optional(),
 });
 export type Prediction = z.output<typeof predictionSchema>;
 

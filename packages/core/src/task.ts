@@ -33,10 +33,20 @@ export type MetricName =
   | 'event_onset_offset_50ms_20perc_fms'
   | 'segment_1s_er';
 
+export interface TaskEvent {
+  /** Index into the vocabulary. */
+  readonly label: number;
+  /** Milliseconds from the clip's start. */
+  readonly start: number;
+  readonly end: number;
+}
+
 export interface TaskClip {
   readonly file: string;
-  /** Indices into the vocabulary; one for multiclass, zero or more for multilabel. */
+  /** Indices into the vocabulary; one for multiclass, zero or more for multilabel; of an event task, its events' labels, each once. */
   readonly labels: readonly number[];
+  /** Event tasks: what happens in the clip, in the order of the label file. */
+  readonly events?: readonly TaskEvent[];
 }
 
 /** A task opened from a directory. Clip order in a split is the order of its label file. */

@@ -1,15 +1,27 @@
 /** What a protocol and the data given to it look like. */
-import { DataError, type Rng } from '@unlabel/core';
+import { DataError, type Rng, type TaskEvent } from '@unlabel/core';
 import type { z } from 'zod';
 import type { Embeddings } from './embeddings.ts';
 import type { PredictionType } from './linear/loss.ts';
 
-/** One split of a task: clip i has `files[i]`, `labels[i]` and row i of the embeddings. */
+/** Which rows of an event task's embeddings are which file's frames, and what happens in the file. */
+export interface FrameIndex {
+  /** Rows of file i are offsets[i] … offsets[i + 1] − 1 [files + 1]. */
+  readonly offsets: Int32Array;
+  /** Frame centres, ms from the file's start [rows]. */
+  readonly timestamps: Float64Array;
+  /** Annotated events of each file. */
+  readonly events: readonly (readonly TaskEvent[])[];
+}
+
+/** One split of a task: clip i has `files[i]`, `labels[i]` and row i of the embeddings (scene), or the rows of `frames` (event). */
 export interface ProbeSplit {
   readonly files: readonly string[];
   readonly labels: readonly (readonly number[])[];
   /** Left out for protocols that do not look at the audio. */
   readonly embeddings?: Embeddings;
+  /** Event tasks only. */
+  readonly frames?: FrameIndex;
 }
 
 export interface FitInput {

@@ -1,6 +1,5 @@
 export * from './find-tasks.ts';
 export * from './folds.ts';
-export type { LabelledClip, TaskEvent } from './labels.ts';
 export * from './open-task.ts';
 export { nearestRate, type OpenedTask } from './read-task.ts';
 export * from './validate-task.ts';

@@ -1,20 +1,7 @@
 /** A split's label file: `{ "<file>.wav": ["label", …] }`, for event tasks `[{ label, start, end }, …]` in ms. */
-import type { TaskClip, TaskMetadata } from '@unlabel/core';
+import type { TaskClip, TaskEvent, TaskMetadata } from '@unlabel/core';
 import { isPlainObject } from '@unlabel/core';
 import { isSafeName, shown, type Findings } from './read-text.ts';
-
-export interface TaskEvent {
-  /** Index into the vocabulary. */
-  readonly label: number;
-  /** Milliseconds from the clip's start. */
-  readonly start: number;
-  readonly end: number;
-}
-
-/** A clip of an event task; `labels` are those of its events, each once. */
-export interface LabelledClip extends TaskClip {
-  readonly events?: readonly TaskEvent[];
-}
 
 /** Clips in the file's order. Faults are gathered; clips with faults are left out. */
 export function parseLabels(
@@ -23,14 +10,14 @@ export function parseLabels(
   metadata: TaskMetadata,
   vocabulary: ReadonlyMap<string, number> | undefined,
   { faults, warnings }: Findings,
-): LabelledClip[] {
+): TaskClip[] {
   if (!isPlainObject(value)) {
     faults.push(`${name}: expected an object of files and labels, found ${shown(value)}`);
     return [];
   }
   const entries = Object.entries(value);
   if (entries.length === 0) faults.push(`${name}: the split is empty`);
-  const clips: LabelledClip[] = [];
+  const clips: TaskClip[] = [];
   for (const [file, labels] of entries) {
     const fault = (message: string): number => faults.push(`${name}: ${shown(file)}: ${message}`);
     if (!isSafeName(file)) {
@@ -73,7 +60,7 @@ function sceneClip(
   metadata: TaskMetadata,
   vocabulary: ReadonlyMap<string, number> | undefined,
   fault: Fault,
-): LabelledClip {
+): TaskClip {
   const indices = labels.map((label) => indexOf(label, vocabulary, fault));
   if (metadata.prediction_type === 'multiclass' && labels.length !== 1) {
     fault(
@@ -91,7 +78,7 @@ function eventClip(
   vocabulary: ReadonlyMap<string, number> | undefined,
   fault: Fault,
   warn: (message: string) => number,
-): LabelledClip {
+): TaskClip {
   const events = labels.flatMap((event, i): TaskEvent[] => {
     if (!isPlainObject(event)) {
       fault(`event ${i}: expected { label, start, end }, found ${shown(event)}`);

@@ -2,16 +2,16 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { Task, TaskMetadata } from '@unlabel/core';
+import type { Task, TaskClip, TaskMetadata } from '@unlabel/core';
 import { messageOf } from '@unlabel/core';
-import { parseLabels, type LabelledClip } from './labels.ts';
+import { parseLabels } from './labels.ts';
 import { metadataFile, parseMetadata } from './metadata.ts';
 import { isSafeName, readJsonFile, readText, repeatedKeys, shown, type Findings } from './read-text.ts';
 import { parseVocabulary, vocabularyFile } from './vocabulary.ts';
 
 /** What this package knows of a task beyond the contract. */
 export interface OpenedTask extends Task {
-  readonly splits: ReadonlyMap<string, readonly LabelledClip[]>;
+  readonly splits: ReadonlyMap<string, readonly TaskClip[]>;
   /** Rates that the directory has audio at, in Hz, ascending. */
   readonly sampleRates: readonly number[];
 }
@@ -42,7 +42,7 @@ export async function readTask(dir: string): Promise<Findings & { task: OpenedTa
     .update(vocabularyText ?? '');
 
   const indices = vocabulary.length > 0 ? new Map(vocabulary.map((label, i) => [label, i])) : undefined;
-  const splits = new Map<string, LabelledClip[]>();
+  const splits = new Map<string, TaskClip[]>();
   for (const split of metadata.splits.filter(isSafeName)) {
     const name = `${split}.json`;
     const json = await readJsonFile(dir, name, findings);
@@ -103,7 +103,7 @@ async function readRates(dir: string, { faults }: Findings): Promise<number[]> {
 }
 
 function reportUnused(
-  splits: ReadonlyMap<string, readonly LabelledClip[]>,
+  splits: ReadonlyMap<string, readonly TaskClip[]>,
   vocabulary: readonly string[],
   { warnings }: Findings,
 ): void {
@@ -117,7 +117,7 @@ async function checkFiles(
   dir: string,
   rate: number,
   split: string,
-  clips: readonly LabelledClip[],
+  clips: readonly TaskClip[],
   { faults, warnings }: Findings,
 ): Promise<void> {
   const folder = `${rate}/${split}`;
