@@ -3,7 +3,7 @@
  * rule regenerates. A *target* is the project's code that computes a golden's outputs; packages export theirs from
  * `goldens.ts` and the harness collects them (`npm run goldens -- DIR`).
  */
-import type { NdArray } from './nd-array.ts';
+import type { NdArray, TypedArray } from './nd-array.ts';
 import { fmix32, fnv1a32 } from './rng.ts';
 import { sizeOf } from './nd-array.ts';
 
@@ -32,7 +32,7 @@ export interface GoldenFile {
 }
 
 /** What a target returns: full, unstrided outputs by name. Scalars are numbers. */
-export type GoldenOutputs = Readonly<Record<string, NdArray | number>>;
+export type GoldenOutputs = Readonly<Record<string, NdArray<TypedArray> | number>>;
 
 export interface GoldenTools {
   /** Folder the golden lies in, for files it names (`wav/`, weights). */
