@@ -66,7 +66,7 @@ test.each([
   ['{"a": [1, NaN]}', 'NaN and Infinity are not JSON'],
   ['{"a": [1,]}', 'is not JSON'],
   ['{"a":[1,]}', 'is not JSON'],
-  ['{"aa":[,1]}', 'is not JSON'],
+  ['{"a": [,1]}', 'is not JSON'],
   ['{"a": [], "a": []}', 'holds "a" twice'],
   ['{"a": []} {', 'goes on after the end'],
   ['12', 'expected an object or an array'],
