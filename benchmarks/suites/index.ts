@@ -1,8 +1,9 @@
 /** The benchmarks by name. */
 import type { Suite } from '../lib/measure.ts';
+import { cocoEval } from './coco-eval.ts';
 import { deloresEmbed, deloresStep, wasmRatio } from './delores.ts';
 import { frontEnd } from './front-end.ts';
 import { probe } from './probe.ts';
 import { startup } from './startup.ts';
 
-export const suites: readonly Suite[] = [deloresStep, deloresEmbed, frontEnd, probe, startup, wasmRatio];
+export const suites: readonly Suite[] = [cocoEval, deloresStep, deloresEmbed, frontEnd, probe, startup, wasmRatio];
