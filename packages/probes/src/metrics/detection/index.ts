@@ -6,3 +6,5 @@ export * from './iou.ts';
 export * from './polygon.ts';
 export * from './rle.ts';
 export * from './segmentation.ts';
+export * from './voc-ap.ts';
+export * from './voc-eval.ts';
