@@ -6,8 +6,9 @@
  * itself. Intervals are therefore shifted by the bootstrap's own estimate of bias (Efron and Tibshirani, "An Introduction to the
  * Bootstrap", 1993, §10.3); for accuracy that is nothing.
  */
-import { createRng, type MetricValue, type Prediction, type Rng } from '@unlabel/core';
-import { metricOf } from './metrics/table.ts';
+import { createRng, DataError, type MetricValue, type Prediction, type Rng } from '@unlabel/core';
+import { eventMetricOf, isEventMetric } from './metrics/events/table.ts';
+import { metricInfo, metricOf } from './metrics/table.ts';
 import type { Scorer } from './metrics/metric.ts';
 
 export interface Interval {
@@ -48,11 +49,17 @@ export function foldScorers({ predictions, classes, vocabulary }: ScoredTask, me
   }
   const ordered = [...folds].sort(([a], [b]) => a - b).map(([, clips]) => clips);
   const scorers = ordered.map((clips) => {
+    if (isEventMetric(metric)) return eventMetricOf(metric).prepare(clips.map((clip) => eventsOfClip(clip)));
     const scores = new Float64Array(clips.length * classes);
     for (const [i, clip] of clips.entries()) scores.set(clip.scores, i * classes);
     return metricOf(metric).prepare({ scores, labels: clips.map(({ labels }) => labels), classes, vocabulary });
   });
   return { scorers, sizes: ordered.map((clips) => clips.length) };
+}
+
+function eventsOfClip({ file, events }: Prediction): NonNullable<Prediction['events']> {
+  if (events) return events;
+  throw new DataError(`${file}: its prediction holds no events; the result was made by a protocol without them`);
 }
 
 /** The stream of resamples of a task. */
@@ -121,13 +128,15 @@ export function metricValues(
   const distributions = bootstrapValues(prepared, resampleRng(seed, task.task), resamples);
   const entries = names.map((name, m): [string, MetricValue] => {
     const value = meanOfFolds(prepared[m]!.scorers.map((scorer) => scorer()));
-    const { higherIsBetter, bounds } = metricOf(name);
+    const { higherIsBetter, bounds } = metricInfo(name);
     if (Number.isFinite(value)) {
       return [name, { value, ...percentileInterval(distributions[m]!, { value, bounds }), higherIsBetter }];
     }
-    const note = Number.isNaN(value)
-      ? `${name} is undefined: a class has test clips of one kind only in some fold`
-      : `${name} is ${value}: a class is separated without error in some fold`;
+    const note = isEventMetric(name)
+      ? `${name} is undefined: nothing was annotated, or nothing found, in some fold`
+      : Number.isNaN(value)
+        ? `${name} is undefined: a class has test clips of one kind only in some fold`
+        : `${name} is ${value}: a class is separated without error in some fold`;
     return [name, { value: null, low: null, high: null, higherIsBetter, note }];
   });
   return Object.fromEntries(entries);

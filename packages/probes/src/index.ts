@@ -11,3 +11,5 @@ export * from './normal.ts';
 export * from './paired.ts';
 export * from './protocol.ts';
 export * from './protocol-types.ts';
+export * from './svm/index.ts';
+export * from './metrics/events/index.ts';

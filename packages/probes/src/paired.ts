@@ -10,7 +10,7 @@ import {
   type BootstrapOptions,
   type Interval,
 } from './bootstrap.ts';
-import { metricOf } from './metrics/table.ts';
+import { metricInfo } from './metrics/table.ts';
 
 export interface PairedTask {
   readonly task: string;
@@ -45,7 +45,7 @@ export function pairedDifferences(
   const byTask: Record<string, Difference> = {};
   for (const { task, metric, classes, vocabulary, a, b } of tasks) {
     const aligned = alignPredictions(task, a, b);
-    const sign = metricOf(metric).higherIsBetter ? 1 : -1;
+    const sign = metricInfo(metric).higherIsBetter ? 1 : -1;
     const pair = [a, aligned].map((predictions) => foldScorers({ task, predictions, classes, vocabulary }, metric));
     const [ofA, ofB] = bootstrapValues(pair, resampleRng(seed, task), resamples) as [Float64Array, Float64Array];
     const differences = ofA.map((value, r) => sign * (value - ofB[r]!));

@@ -1,5 +1,6 @@
 /** The table of scene metrics by HEAR's names. A new metric is one file and one line here. */
 import { ConfigError, unknownName, type MetricName } from '@unlabel/core';
+import { eventMetrics, isEventMetric } from './events/table.ts';
 import { chromaAccuracy, pitchAccuracy, top1Accuracy } from './accuracy.ts';
 import { meanAveragePrecision } from './map.ts';
 import type { Metric } from './metric.ts';
@@ -26,4 +27,15 @@ export const isSceneMetric = (name: string): name is SceneMetricName => Object.h
 export function metricOf(name: string): Metric {
   if (isSceneMetric(name)) return metrics[name];
   throw new ConfigError(unknownName('metric', name, Object.keys(metrics)));
+}
+
+/**
+ * Direction and range of any metric, of scenes or of events.
+ * @throws ConfigError naming the metrics there are
+ */
+export function metricInfo(name: string): Pick<Metric, 'higherIsBetter' | 'bounds'> {
+  if (isSceneMetric(name)) return metrics[name];
+  const event = isEventMetric(name) ? eventMetrics[name] : undefined;
+  if (event) return event;
+  throw new ConfigError(unknownName('metric', name, [...Object.keys(metrics), ...Object.keys(eventMetrics)]));
 }
