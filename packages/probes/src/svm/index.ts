@@ -1,0 +1,3 @@
+export { stratifiedFolds } from './folds.ts';
+export { svmGoldens } from './goldens.ts';
+export * from './voc-svm.ts';
