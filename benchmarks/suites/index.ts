@@ -5,5 +5,15 @@ import { deloresEmbed, deloresStep, wasmRatio } from './delores.ts';
 import { frontEnd } from './front-end.ts';
 import { probe } from './probe.ts';
 import { startup } from './startup.ts';
+import { vocSvm } from './voc-svm.ts';
 
-export const suites: readonly Suite[] = [cocoEval, deloresStep, deloresEmbed, frontEnd, probe, startup, wasmRatio];
+export const suites: readonly Suite[] = [
+  cocoEval,
+  deloresStep,
+  deloresEmbed,
+  frontEnd,
+  probe,
+  startup,
+  wasmRatio,
+  vocSvm,
+];

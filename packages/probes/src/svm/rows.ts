@@ -54,10 +54,10 @@ export function createRows(embeddings: Embeddings, capacity: number): Rows {
   const n = embeddings.data.length / embeddings.width;
   const [nStride, widthStride, P] = [roundUp(n, 4), roundUp(width, 4), roundUp(capacity, 2)];
   const mostActive = n > MOST_GRAM ? 0 : Math.min(MOST_ACTIVE, nStride);
-  const sizes = [
-    ...[nStride * widthStride, widthStride * nStride, P * widthStride, P * nStride, P * widthStride],
-    ...(mostActive === 0 ? [0, 0, 0] : [nStride * nStride, mostActive * mostActive, 2 * mostActive]),
-  ];
+  const matrix = nStride * widthStride;
+  const operands = [matrix, matrix, P * widthStride, P * nStride, P * widthStride];
+  const forActive = mostActive === 0 ? [0, 0, 0] : [nStride * nStride, mostActive * mostActive, 2 * mostActive];
+  const sizes = [...operands, ...forActive];
   const workspace = createWorkspace(sizes);
   const arrays = sizes.map((size) => workspace.allocate(size));
   const [x, xt, vectors, images, gathered, gram, system, solution] = arrays as [...Tuple4, ...Tuple4];
