@@ -71,3 +71,50 @@ export interface Fold {
   readonly valid: readonly string[];
   readonly test: readonly string[];
 }
+
+/** An object in an image. */
+export interface ImageObject {
+  /** Index into the vocabulary. */
+  readonly label: number;
+  /** [x, y, width, height] in pixels from 0, ends excluded, whatever the layout on disk counts from. */
+  readonly box: readonly [number, number, number, number];
+  /** Pixels² of the object as COCO states it; the box's without. */
+  readonly area: number;
+  /** COCO: a group, which may be detected any number of times and is never missed. */
+  readonly isCrowd: boolean;
+  /** VOC: neither found nor missed. */
+  readonly isDifficult: boolean;
+}
+
+export interface TaskImage {
+  /** VOC's name, COCO's number, `class/file` of class folders. */
+  readonly id: string;
+  /** Its file, for `ImageTask.readImage` and messages. */
+  readonly file: string;
+  /** Pixels as stored, where the annotations state them. */
+  readonly width?: number | undefined;
+  readonly height?: number | undefined;
+  /** Indices of the classes it has: one for multiclass, any number for multilabel. */
+  readonly labels: readonly number[];
+  /** VOC's flag 0: classes of which it has only difficult objects. */
+  readonly ignored?: readonly number[];
+  /** Tasks with boxes. */
+  readonly objects?: readonly ImageObject[];
+}
+
+/** A downstream task on images, opened from files as their makers lay them out. */
+export interface ImageTask {
+  readonly layout: 'voc' | 'coco' | 'folders';
+  readonly id: string;
+  /** Layout and content: `voc@<12 hex of the labels>`. */
+  readonly revision: string;
+  readonly dir: string;
+  readonly predictionType: 'multiclass' | 'multilabel';
+  readonly hasBoxes: boolean;
+  readonly vocabulary: readonly string[];
+  /** Images in the order of their list. */
+  readonly splits: ReadonlyMap<string, readonly TaskImage[]>;
+  /** Bytes of an image's file, from a folder or an archive. */
+  readImage(split: string, image: TaskImage): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
