@@ -13,6 +13,7 @@ import { register as leaderboard } from './commands/leaderboard.ts';
 import { register as ls } from './commands/ls.ts';
 import { register as pretrain } from './commands/pretrain.ts';
 import { register as quickstart } from './commands/quickstart.ts';
+import { register as score } from './commands/score.ts';
 import { register as show } from './commands/show.ts';
 import { register as tasks } from './commands/tasks.ts';
 import { reportFailure } from './failure.ts';
@@ -43,6 +44,7 @@ for (const register of [
   embed,
   ls,
   show,
+  score,
   tasks,
   data,
   engine,

@@ -21,8 +21,14 @@ export interface VocTask extends ImageTask {
 /** Whether a folder is a tree of one year. */
 export const isVocTree = (dir: string): boolean => existsSync(join(dir, 'ImageSets', 'Main'));
 
-/** Reads lists, flags and annotations; images are looked for, not decoded. `task` is undefined when there is no split. */
-export async function readVocTask(dir: string): Promise<Findings & { task: VocTask | undefined }> {
+/**
+ * Reads lists, flags and annotations; images are looked for unless told otherwise, not decoded. `task` is undefined when there
+ * is no split.
+ */
+export async function readVocTask(
+  dir: string,
+  { needsImages = true }: { readonly needsImages?: boolean } = {},
+): Promise<Findings & { task: VocTask | undefined }> {
   const findings: Findings = { faults: [], warnings: [] };
   const hash = createHash('sha256');
   const lists = await readLists(join(dir, 'ImageSets', 'Main'), findings, hash);
@@ -44,7 +50,7 @@ export async function readVocTask(dir: string): Promise<Findings & { task: VocTa
     const rows = ids.map((id) => imageOf(id, vocabulary, flags, annotations.get(id), findings));
     splits.set(split, rows);
     checkFlags(split, rows, vocabulary, flags, findings);
-    if (existsSync(images.name))
+    if (needsImages && existsSync(images.name))
       reportMissing(
         ids.map((id) => `${id}.jpg`),
         `ImageSets/Main/${split}.txt`,
@@ -52,7 +58,7 @@ export async function readVocTask(dir: string): Promise<Findings & { task: VocTa
         findings,
       );
   }
-  if (!existsSync(images.name)) findings.faults.push(`${dir}: has no folder JPEGImages`);
+  if (needsImages && !existsSync(images.name)) findings.faults.push(`${dir}: has no folder JPEGImages`);
   const task: VocTask = {
     layout: 'voc',
     id: basename(resolve(dir)).toLowerCase(),
