@@ -7,13 +7,23 @@ export function register(program: Command): void {
     .command('tasks')
     .description('work with task directories')
     .command('validate <dirs...>')
-    .description('check labels, vocabulary, audio, splits; name every fault')
-    .addHelpText('after', examples(['unlabel tasks validate ~/hear/tasks/esc50-v2.0.0-full']))
+    .description('check labels, vocabulary, audio or images, splits; name every fault')
+    .addHelpText(
+      'after',
+      examples([
+        'unlabel tasks validate ~/hear/tasks/esc50-v2.0.0-full',
+        'unlabel tasks validate VOCdevkit coco imagenet-100',
+      ]),
+    )
     .action(async (dirs: string[]) => {
-      const { findTasks, validateTask } = await import('@unlabel/tasks');
+      const { findImageTasks, findTasks, validateImageTask, validateTask } = await import('@unlabel/tasks');
+      const imageTasks = new Set((await Promise.all(dirs.map((dir) => findImageTasks(dir)))).flat());
+      const others = await Promise.all(
+        dirs.map(async (dir) => ((await findImageTasks(dir)).length > 0 ? [] : findTasks(dir))),
+      );
       let faults = 0;
-      for (const dir of (await Promise.all(dirs.map((d) => findTasks(d)))).flat()) {
-        const found = await validateTask(dir);
+      for (const dir of [...imageTasks, ...others.flat()]) {
+        const found = await (imageTasks.has(dir) ? validateImageTask(dir) : validateTask(dir));
         faults += found.faults.length;
         process.stdout.write(`${dir}: ${found.faults.length} faults, ${found.warnings.length} warnings\n`);
         for (const fault of found.faults) process.stdout.write(`  fault: ${fault}\n`);

@@ -164,7 +164,7 @@ export async function readCocoTask(path: string): Promise<Findings & { task: Coc
     truths,
     readImage: async (split, { file }) => {
       const source = sources.get(split);
-      if (!source) throw new DataError(`${file}: the images of ${split} were not found`);
+      if (!source) throw new DataError(`the images of ${split} were not found`);
       return source.read(file);
     },
     close: async () => {

@@ -100,6 +100,11 @@ describe('a VOC tree', () => {
     expect(await faultsOf('VOC2007', { ...vocTree, ...change })).toContain(message);
   });
 
+  test('without its folder of images says so once', async () => {
+    const bare = Object.fromEntries(Object.entries(vocTree).filter(([file]) => !file.startsWith('JPEGImages')));
+    expect(await faultsOf('VOC2007', bare)).toMatch(/^[^\n]*: has no folder JPEGImages$/);
+  });
+
   test('a box that reaches out, and flags that differ, are warnings', async () => {
     const change = { 'Annotations/b.xml': vocXml([['cat', [3, 4, 40, 20]]]) };
     const warnings = await warningsOf('VOC2007', { ...vocTree, ...change });
@@ -144,6 +149,15 @@ describe('a COCO folder', () => {
     const { task } = await readCocoTask(join(dir, 'annotations', 'instances_val.json'));
     expect((await decodeImage(await task!.readImage('val', task!.splits.get('val')![0]!))).height).toBe(24);
     await task!.close();
+  });
+
+  test('without its images says so in two lines', async () => {
+    const { 'annotations/instances_val.json': file } = cocoTree();
+    const faults = await faultsOf('mini', { 'annotations/instances_val.json': file });
+    expect(faults.split('\n')).toEqual([
+      expect.stringContaining('its images were not found, looked for val/'),
+      'the images of val were not found',
+    ]);
   });
 
   const [one] = cocoInstances()['annotations'] as Record<string, unknown>[];

@@ -69,6 +69,7 @@ async function look(
     if (twin !== undefined) warnings.push(`${file}: is the same file as ${twin}`);
     else hashes.set(hash, file);
   } catch (error) {
-    faults.push(messageOf(error));
+    const fault = messageOf(error);
+    if (!faults.includes(fault)) faults.push(fault);
   }
 }

@@ -58,7 +58,8 @@ export async function readVocTask(
         findings,
       );
   }
-  if (needsImages && !existsSync(images.name)) findings.faults.push(`${dir}: has no folder JPEGImages`);
+  const hasImages = existsSync(images.name);
+  if (needsImages && !hasImages) findings.faults.push(`${dir}: has no folder JPEGImages`);
   const task: VocTask = {
     layout: 'voc',
     id: basename(resolve(dir)).toLowerCase(),
@@ -73,7 +74,7 @@ export async function readVocTask(
     readImage: (_, { file }) => images.read(basename(file)),
     close: async () => {},
   };
-  return { ...findings, task };
+  return { ...findings, task: needsImages && !hasImages ? undefined : task };
 }
 
 interface ClassFlags {
