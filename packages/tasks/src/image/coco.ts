@@ -212,7 +212,7 @@ function imagesOf({ images, objects, categories }: CocoGroundTruth, file: string
 
 const knownSide = (side: number): number | undefined => (Number.isFinite(side) && side > 0 ? side : undefined);
 
-/** The first place that holds the split's first image; else the first that exists. */
+/** The first place that holds the split's first image; else the first folder for images that exists. */
 async function findImages(
   roots: readonly string[],
   split: string,
@@ -236,7 +236,7 @@ async function findImages(
       if (fallback && fallback !== files) await fallback.close();
       return files;
     }
-    if (fallback === undefined && !path.endsWith('.')) fallback = files;
+    if (fallback === undefined && !roots.includes(path)) fallback = files;
     else await files.close();
   }
   return fallback;
