@@ -78,6 +78,18 @@ export function nonNegativeInt(text: string): number {
   return value;
 }
 
+/** `0,2` or `0-4`, ascending, each once. */
+export function numberList(text: string): number[] {
+  const numbers = text.split(',').flatMap((part) => {
+    const range = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(part.trim());
+    const [first, last] = [Number(range?.[1] ?? NaN), Number(range?.[2] ?? range?.[1] ?? NaN)];
+    if (!(last >= first && last - first < 10000))
+      throw new InvalidArgumentError('expected whole numbers ≥ 0 and ranges of them, such as 0,2 or 0-4.');
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+  return [...new Set(numbers)].sort((a, b) => a - b);
+}
+
 export const collect = (value: string, held: readonly string[] = []): string[] => [...held, value];
 
 export const examples = (lines: readonly string[]): string =>

@@ -22,6 +22,10 @@ export interface Embedder {
   embedScenes(audio: readonly Float32Array[]): Promise<Float32Array>;
   /** One clip → frame vectors [T, timestampEmbeddingSize] and frame centres in ms [T]. */
   embedTimestamps?(audio: Float32Array): Promise<{ embeddings: Float32Array; timestamps: Float32Array }>;
+  /** Bytes that one call may take beside its arguments and results; networks cut batches, and long clips where exact, to it. */
+  setMemory?(bytes: number): void;
+  /** Bytes that one clip of so many samples takes in one pass, for estimates. */
+  memoryOf?(samples: number): Promise<number>;
   /** Frees the engine's memory. */
   dispose?(): void;
 }

@@ -12,6 +12,10 @@ export const metricValueSchema = z.strictObject({
 });
 export type MetricValue = z.output<typeof metricValueSchema>;
 
+/** JSON has no NaN and no infinities; metrics of folds do. */
+const foldValueSchema = z.union([z.number(), z.literal(['NaN', 'Infinity', '-Infinity'])]);
+
+/** Fields that are optional came later; files without them are read. */
 export const resultSchema = z.strictObject({
   schema: z.literal(1),
   model: z.strictObject({
@@ -25,7 +29,12 @@ export const resultSchema = z.strictObject({
     /** Tasks whose training clips the model may have seen without labels. */
     sawUnlabelled: z.array(z.string()).default([]),
   }),
-  task: z.strictObject({ id: z.string(), revision: z.string(), predictionType: z.enum(['multiclass', 'multilabel']) }),
+  task: z.strictObject({
+    id: z.string(),
+    revision: z.string(),
+    predictionType: z.enum(['multiclass', 'multilabel']),
+    embeddingType: z.enum(['scene', 'event']).optional(),
+  }),
   protocol: z.strictObject({ id: z.string(), options: z.record(z.string(), z.unknown()) }),
   seed: z.int(),
   /** The first is the task's primary metric. */
@@ -34,9 +43,29 @@ export const resultSchema = z.strictObject({
   /** Test clips scored, and test clips the task has; fewer means a partial result, never ranked. */
   n: z.int(),
   nFull: z.int(),
+  /** Why `n` is less than `nFull`: folds of the task that were used, clips of each split that were. */
+  partial: z.strictObject({ folds: z.array(z.int()).optional(), limit: z.int().optional() }).optional(),
+  /** Metrics of each fold alone, in float64, and the splits that were tested. */
+  outcomes: z
+    .array(
+      z.strictObject({
+        fold: z.int(),
+        test: z.array(z.string()),
+        n: z.int(),
+        metrics: z.record(z.string(), foldValueSchema),
+        loss: foldValueSchema.nullable(),
+      }),
+    )
+    .optional(),
+  /** SHA-256 of the clips' hashes in their order, of weights and front-end, and of the embeddings' hashes. */
+  hashes: z
+    .strictObject({ data: z.string().optional(), weights: z.string(), embeddings: z.string().optional() })
+    .optional(),
   /** Chosen options of each fold. */
   selection: z.array(z.record(z.string(), z.unknown())),
   time: z.strictObject({ embedSeconds: z.number(), probeSeconds: z.number() }),
+  /** Largest resident size of a process that embedded, and of the one that probed. */
+  memory: z.strictObject({ embedPeakBytes: z.number(), probePeakBytes: z.number() }).optional(),
   /** Engine, version, device, threads, precision, node, harness version. */
   environment: z.record(z.string(), z.unknown()),
   /** Path, relative to this file, of the per-clip predictions (npy-free JSON lines). */

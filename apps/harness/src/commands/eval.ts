@@ -1,6 +1,16 @@
 /** `unlabel eval MODEL…`: embed tasks with frozen models, probe, score. */
 import { Option, type Command } from 'commander';
-import { examples, withDisplay, withEngine, withSeed, withWorkers, type EngineCliOptions } from '../options.ts';
+import {
+  examples,
+  numberList,
+  positiveInt,
+  withDisplay,
+  withEngine,
+  withSeed,
+  withWorkers,
+  type EngineCliOptions,
+} from '../options.ts';
+import { parseBytes } from '../evaluate/memory.ts';
 
 export interface EvalOptions extends EngineCliOptions {
   readonly tasks: string;
@@ -9,6 +19,12 @@ export interface EvalOptions extends EngineCliOptions {
   readonly protocol: string;
   readonly rerun: string;
   readonly seed: number;
+  readonly seeds?: readonly number[];
+  readonly folds?: readonly number[];
+  readonly limit?: number;
+  readonly memory?: number;
+  readonly cache?: string;
+  readonly dryRun?: boolean;
   readonly workers?: number;
   readonly display?: string;
 }
@@ -18,12 +34,22 @@ export function register(program: Command): void {
     .command('eval <models...>')
     .description('evaluate models on tasks; the same command resumes')
     .requiredOption(
-      '--tasks <dir|suite>',
-      'a HEAR-style task directory, a folder of them, or an embedded suite (quickstart)',
+      '--tasks <dir|glob|suite>',
+      'a HEAR-style task directory, a folder of them, those a pattern matches ("tasks/esc50*"), or an embedded suite (quickstart)',
     )
     .option('--only <glob>', 'tasks whose id matches, e.g. "fluid-*"')
     .option('-o, --out <dir>', 'where results and embeddings go', 'out/eval')
-    .addOption(new Option('--protocol <id>', 'probe').choices(['linear/v1', 'mlp/v1']).default('linear/v1'))
+    .option('--protocol <id>', 'probe: linear/v1, mlp/v1, hear-faithful/v1, …; `unlabel ls protocols`', 'linear/v1')
+    .option('--seeds <list>', 'probe seeds, one result each, e.g. 0,1,2 or 0-4 (default: --seed)', numberList)
+    .option('--folds <list>', 'folds to use, from 0, e.g. 0,2: a partial result, never ranked', numberList)
+    .option('--limit <n>', 'first clips of each split to use: a partial result, never ranked', positiveInt)
+    .option(
+      '--memory <size>',
+      'of all workers for audio and activations, e.g. 4G (default: half of what is free)',
+      parseBytes,
+    )
+    .option('--cache <dir>', 'where embeddings, resampled audio and file hashes go (default: --out)')
+    .option('--dry-run', 'estimate time, memory and disk; evaluate nothing')
     .addOption(
       new Option('--rerun <when>', 'results that exist: make again when inputs changed (missing), never, always')
         .choices(['missing', 'never', 'always'])
@@ -33,8 +59,9 @@ export function register(program: Command): void {
       'after',
       `
 Writes out/results/<model>/<fingerprint>/<task>.<protocol>.s<seed>.json (scores, intervals, selection, timings, environment),
-the test predictions beside it, and out/embeddings/ (shared by all probes).
+the test predictions beside it, and out/embeddings/ (shared by all probes, tasks and seeds). Ctrl-C stops; the same command goes on.
 ${examples([
+  'unlabel eval out/mine --tasks "~/hear/tasks/esc50*" --dry-run',
   'unlabel eval out/mine logmel-stats chance --tasks ~/hear/tasks --only "esc50*"',
   'unlabel eval out/mine out/mine@init --tasks quickstart -o out/eval && unlabel leaderboard build out/eval -o out/board',
 ])}`,

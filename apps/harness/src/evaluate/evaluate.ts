@@ -2,40 +2,66 @@
  * Models × tasks: embed what is not embedded yet, probe what has no result yet, in worker processes. Every finished piece is on
  * disk before the next begins, so the same command goes on where it was stopped, and ends with the same numbers.
  */
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { parseConfig, resultSchema, type Result, type Task } from '@unlabel/core';
+import { ConfigError, DataError, messageOf, type Fold, type Result } from '@unlabel/core';
 import type { EngineOptions } from '@unlabel/engine';
-import { readJson } from '@unlabel/formats';
-import type { Display } from '../display/display.ts';
+import { foldsOf, type OpenedTask } from '@unlabel/tasks';
+import type { Display, Progress } from '../display/display.ts';
 import { commandLine, Interrupted, watchInterrupt } from '../interrupt.ts';
 import { describeModel, type ModelDescription } from '../models/describe.ts';
 import type { ModelRef } from '../models/resolve.ts';
-import { hashClips, shortFingerprint, storeOf, type TaskClips } from './clips.ts';
+import { planTask, storeOf, type TaskPlan } from './clips.ts';
 import { createPool, type Pool } from './pool.ts';
-import { hasShard, type Shard } from './store.ts';
+import { checkProbe } from './probe-job.ts';
+import { heldResult, readResult, resultFile, type Rerun } from './result-file.ts';
+import { committedClips, type Shard } from './store.ts';
 
 export interface EvaluateOptions {
   readonly models: readonly ModelRef[];
-  readonly tasks: readonly Task[];
-  /** Directory of `results/` and `embeddings/`. */
+  readonly tasks: readonly OpenedTask[];
+  /** Directory of `results/`. */
   readonly out: string;
+  /** Directory of `embeddings/`, `audio/` and `hashes/`; default `out`. */
+  readonly cache?: string | undefined;
   readonly protocol: string;
-  readonly seed: number;
+  /** Of the probe; one result each. */
+  readonly seeds: readonly number[];
+  /** Numbers of the folds to use; the result is partial. */
+  readonly folds?: readonly number[] | undefined;
+  /** First clips of each split to use; the result is partial. */
+  readonly limit?: number | undefined;
+  /** Bytes that all workers together may take for audio and activations; default half of what is free. */
+  readonly memory: number;
   readonly rerun: Rerun;
   readonly workers: number;
   readonly engine: EngineOptions;
   readonly display: Display;
 }
 
-/** What to do with a result that is there: keep it unless its inputs changed, keep it whatever, make it again. */
-export const rerunModes = ['missing', 'never', 'always'] as const;
-export type Rerun = (typeof rerunModes)[number];
+/** Everything to do before anything is done. */
+export interface Plan {
+  readonly cache: string;
+  readonly pairs: readonly Pair[];
+}
+
+export interface Pair {
+  readonly model: ModelDescription;
+  readonly task: OpenedTask;
+  /** Absent for a model that hears nothing. */
+  readonly plan: TaskPlan | undefined;
+  readonly store: string;
+  readonly results: readonly { readonly seed: number; readonly file: string; readonly held: Result | undefined }[];
+}
+
+const hears = ({ ref }: ModelDescription): boolean => ref.kind !== 'chance';
+
+/** The folds of a task that are used. */
+export const usedFolds = (task: OpenedTask, folds: readonly number[] | undefined): Fold[] => {
+  const all = foldsOf(task);
+  return folds ? folds.map((i) => all[i]!) : all;
+};
 
 export async function evaluate(options: EvaluateOptions): Promise<Result[]> {
-  const { display, models, tasks } = options;
-  const described = await Promise.all(models.map((model) => describeModel(model)));
+  const { display } = options;
   const pool = createPool(options.workers, options.engine);
   let stop: (reason: Interrupted) => void = () => {};
   const stopped = new Promise<never>((_resolve, reject) => (stop = reject));
@@ -46,128 +72,172 @@ export async function evaluate(options: EvaluateOptions): Promise<Result[]> {
     stop(new Interrupted(`stopped. To go on: ${commandLine()}`));
   });
   try {
-    return await Promise.race([stopped, runAll(options, described, pool, tasks)]);
+    return await Promise.race([stopped, planAll(options).then((plan) => runAll(options, plan, pool))]);
   } finally {
     interrupt.release();
     pool.close();
   }
 }
 
-async function runAll(
-  options: EvaluateOptions,
-  models: readonly ModelDescription[],
-  pool: Pool,
-  tasks: readonly Task[],
-): Promise<Result[]> {
-  const { display } = options;
-  const clipsOf = new Map<string, Promise<TaskClips>>();
-  const hashing = display.task('read tasks', tasks.length, 'tasks');
+/** Describes the models, hashes the clips, finds the results that are there. */
+export async function planAll(options: EvaluateOptions): Promise<Plan> {
+  const { display, tasks, folds, limit } = options;
+  const cache = options.cache ?? options.out;
+  for (const task of tasks) checkProbe(task, options.protocol, folds);
+  const models = await Promise.all(options.models.map((model) => describeModel(model)));
+  const rates = [...new Set(models.filter(hears).map(({ sampleRate }) => sampleRate))];
+  const hashing = display.task('read tasks', tasks.length * Math.max(1, rates.length), 'tasks');
+  const plans = new Map<string, TaskPlan>();
   let read = 0;
-  const prepare = (task: Task, sampleRate: number): Promise<TaskClips> => {
-    const key = `${task.dir}@${sampleRate}`;
-    const held = clipsOf.get(key) ?? hashClips(task, sampleRate);
-    clipsOf.set(key, held);
-    return held;
-  };
   for (const task of tasks) {
-    await prepare(task, models.find((model) => model.sampleRate > 0)?.sampleRate ?? 16000);
-    hashing.update(++read);
+    for (const sampleRate of rates) {
+      plans.set(
+        `${task.dir}@${sampleRate}`,
+        await planTask(task, { sampleRate, folds: usedFolds(task, folds), limit, cache }),
+      );
+      hashing.update(++read, task.id);
+    }
   }
   hashing.finish(`${tasks.length} tasks`);
+  const pairs: Pair[] = [];
+  for (const model of models) {
+    for (const task of tasks) {
+      const kind = task.metadata.embedding_type;
+      const results = [];
+      for (const seed of options.seeds) {
+        const file = resultFile({ ...options, seed }, model, task);
+        results.push({ seed, file, held: await heldResult(file, options.rerun, model, task, display) });
+      }
+      const plan = hears(model) ? plans.get(`${task.dir}@${model.sampleRate}`) : undefined;
+      pairs.push({ model, task, plan, store: storeOf(cache, model, kind, options.engine.precision), results });
+    }
+  }
+  return { cache, pairs };
+}
 
-  const pairs = models.flatMap((model) => tasks.map((task) => ({ model, task })));
-  const wanted = await Promise.all(
-    pairs.map(async (pair) => ({ ...pair, held: await heldResult(options, pair.model, pair.task) })),
-  );
-  const open = wanted.filter(({ held }) => !held);
-  const plans = await Promise.all(
-    open.map(async (pair) => ({ ...pair, plan: await prepare(pair.task, pair.model.sampleRate || 16000) })),
-  );
+/** One shard to embed for a model, and how many of its clips are missing. */
+export interface ShardWork {
+  readonly store: string;
+  readonly shard: Shard;
+  readonly wanted: number;
+  readonly missing: number;
+}
 
-  // Each shard once, whichever tasks need it.
+/** What is to be embedded for a pair whose results are not all there. */
+export async function missingShards({ plan, store, results }: Pair): Promise<ShardWork[]> {
+  if (!plan || results.every(({ held }) => held)) return [];
+  const work: ShardWork[] = [];
+  for (const { shards } of plan.splits) {
+    for (const { wanted, ...shard } of shards) {
+      const missing = wanted - (await committedClips(store, shard));
+      if (missing > 0) work.push({ store, shard, wanted, missing });
+    }
+  }
+  return work;
+}
+
+async function runAll(options: EvaluateOptions, { cache, pairs }: Plan, pool: Pool): Promise<Result[]> {
+  const { display } = options;
+  const works = await Promise.all(pairs.map(missingShards));
+  const embedding = embedAll(options, cache, pool, works);
+  const open = pairs.flatMap(({ results }) => results).filter(({ held }) => !held).length;
+  const probing = display.task('probe', open, 'results');
+  let probed = 0;
+  const failures: unknown[] = [];
+  const done = await Promise.all(
+    pairs.map(async (pair, i): Promise<(Result | undefined)[]> => {
+      try {
+        await Promise.all(works[i]!.map((work) => embedding(pair, work)));
+      } catch (error) {
+        failures.push(error);
+        return pair.results.map(({ held }) => held);
+      }
+      return Promise.all(
+        pair.results.map(async ({ seed, file, held }) => {
+          if (held) return held;
+          try {
+            await pool.run(probeJob(options, pair, seed, file), true, (note) => {
+              if (typeof note === 'string') probing.update(probed, `${pair.model.id} on ${pair.task.id}: ${note}`);
+            });
+            probing.update(++probed, `${pair.model.id} on ${pair.task.id}`);
+            return await readResult(file);
+          } catch (error) {
+            failures.push(error);
+            return undefined;
+          }
+        }),
+      );
+    }),
+  );
+  probing.finish(`${probed} new, ${pairs.flatMap(({ results }) => results).length - open} kept`);
+  if (failures.length > 0) throw failureOf(failures);
+  return done.flat().filter((result) => result !== undefined);
+}
+
+/** One error for all that failed; the rest has been done. */
+function failureOf(failures: readonly unknown[]): unknown {
+  const messages = [...new Set(failures.map(messageOf))];
+  if (messages.length === 1) return failures[0];
+  const text = `${messages.length} things failed; what is finished is kept, and the same command goes on.`;
+  return failures.every((error) => error instanceof ConfigError)
+    ? new ConfigError(text, { faults: messages })
+    : new DataError(text, { faults: messages });
+}
+
+/** Each shard once, whichever tasks need it. */
+function embedAll(
+  options: EvaluateOptions,
+  cache: string,
+  pool: Pool,
+  works: readonly (readonly ShardWork[])[],
+): (pair: Pair, work: ShardWork) => Promise<unknown> {
+  const most = new Map<string, ShardWork>();
+  for (const work of works.flat()) {
+    const key = `${work.store}/${work.shard.name}`;
+    if ((most.get(key)?.wanted ?? 0) < work.wanted) most.set(key, work);
+  }
+  const total = [...most.values()].reduce((sum, { missing }) => sum + missing, 0);
+  const progress: Progress | undefined = total > 0 ? options.display.task('embed', total, 'clips') : undefined;
   const pending = new Map<string, Promise<unknown>>();
-  const total = new Set(
-    plans.flatMap(({ model, plan }) =>
-      model.ref.kind === 'chance'
-        ? []
-        : plan.shards
-            .filter((s) => !hasShard(storeOf(options.out, model), s))
-            .map((s) => `${model.fingerprint}/${s.name}`),
-    ),
-  ).size;
-  const embedding = total > 0 ? display.task('embed', total, 'batches') : undefined;
   let embedded = 0;
-  const embed = (model: ModelDescription, shard: Shard): Promise<unknown> => {
-    const store = storeOf(options.out, model);
-    const key = `${model.fingerprint}/${shard.name}`;
-    if (hasShard(store, shard) && !pending.has(key)) return Promise.resolve();
+  return ({ model, task }, { store, shard }) => {
+    const key = `${store}/${shard.name}`;
     let job = pending.get(key);
     if (!job) {
-      job = pool.run({ kind: 'embed', model: model.ref, store, shard }).then(() => {
-        embedding?.update(++embedded, model.id);
-        if (embedded === total) embedding?.finish(`${total} batches of up to 64 clips`);
-      });
+      const memory = Math.max(1, Math.floor(options.memory / options.workers));
+      const { wanted } = most.get(key)!;
+      const output = task.metadata.embedding_type;
+      job = pool
+        .run({ kind: 'embed', model: model.ref, store, shard, wanted, output, cache, memory }, false, (clips) => {
+          if (typeof clips === 'number') progress?.update((embedded += clips), model.id);
+        })
+        .then(() => {
+          if (pending.size === most.size && embedded >= total) progress?.finish(`${total} clips`);
+        });
       pending.set(key, job);
     }
     return job;
   };
+}
 
-  const probing = display.task('probe', open.length, 'tasks');
-  let probed = 0;
-  const fresh = await Promise.all(
-    plans.map(async ({ model, task, plan }) => {
-      if (model.ref.kind !== 'chance') await Promise.all(plan.shards.map((shard) => embed(model, shard)));
-      const file = resultFile(options, model, task);
-      await pool.run(
-        {
-          kind: 'probe',
-          taskDir: task.dir,
-          model,
-          store: storeOf(options.out, model),
-          shards: model.ref.kind === 'chance' ? [] : plan.shards,
-          clips: [...plan.clips].map(([key, { hash }]) => [key, hash]),
-          protocol: options.protocol,
-          seed: options.seed,
-          file,
-        },
-        true,
-      );
-      probing.update(++probed, `${model.id} on ${task.id}`);
-      return { model, task, result: await readResult(file) };
-    }),
+function probeJob(options: EvaluateOptions, { model, task, plan, store }: Pair, seed: number, file: string) {
+  const { folds, limit, protocol } = options;
+  const clips = plan?.splits.map(
+    ({ split, clips, wanted }) => [split, clips.slice(0, wanted).map(({ hash }) => hash)] as const,
   );
-  probing.finish(`${open.length} new, ${wanted.length - open.length} kept`);
-  const all = [...wanted.flatMap(({ model, task, held }) => (held ? [{ model, task, result: held }] : [])), ...fresh];
-  const position = ({ model, task }: (typeof all)[number]): number =>
-    models.indexOf(model) * tasks.length + tasks.indexOf(task);
-  return all.sort((a, b) => position(a) - position(b)).map(({ result }) => result);
-}
-
-function resultFile({ out, protocol, seed }: EvaluateOptions, model: ModelDescription, task: Task): string {
-  return join(
-    out,
-    'results',
-    model.id,
-    shortFingerprint(model.fingerprint),
-    `${task.id}.${protocol.replaceAll('/', '-')}.s${seed}.json`,
-  );
-}
-
-async function readResult(file: string): Promise<Result> {
-  return parseConfig(resultSchema, await readJson(file), file);
-}
-
-/** The result on disk, when it may be kept. A broken file is made again. */
-async function heldResult(options: EvaluateOptions, model: ModelDescription, task: Task): Promise<Result | undefined> {
-  const file = resultFile(options, model, task);
-  if (options.rerun === 'always' || !existsSync(file)) return undefined;
-  try {
-    const result = resultSchema.parse(JSON.parse(await readFile(file, 'utf8')));
-    const isCurrent = result.task.revision === task.revision && result.model.fingerprint === model.fingerprint;
-    const isWhole = existsSync(join(file, '..', result.predictions));
-    return options.rerun === 'never' || (isCurrent && isWhole) ? result : undefined;
-  } catch {
-    options.display.warn(`${file} cannot be read; it is made again`);
-    return undefined;
-  }
+  const labelsOnly = (): (readonly [string, readonly string[]])[] =>
+    [...task.splits].map(([split, list]) => [split, list.slice(0, limit ?? list.length).map(() => '')]);
+  return {
+    kind: 'probe' as const,
+    taskDir: task.dir,
+    model,
+    store,
+    shards: plan?.splits.flatMap(({ shards }) => shards.map(({ name }) => name)) ?? [],
+    splits: clips ?? labelsOnly(),
+    protocol,
+    seed,
+    folds,
+    limit,
+    file,
+  };
 }

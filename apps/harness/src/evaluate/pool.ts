@@ -6,7 +6,7 @@ import type { Job, JobResult, WorkerReply } from './eval-worker.ts';
 
 export interface Pool {
   /** Run a job on the next free worker; `urgent` jobs go before waiting ones. */
-  run<J extends Job>(job: J, urgent?: boolean): Promise<JobResult<J>>;
+  run<J extends Job>(job: J, urgent?: boolean, onProgress?: (progress: number | string) => void): Promise<JobResult<J>>;
   /** Drop what waits and end the workers. */
   close(): void;
 }
@@ -15,6 +15,7 @@ interface Waiting {
   readonly job: Job;
   readonly resolve: (value: never) => void;
   readonly reject: (error: Error) => void;
+  readonly onProgress?: ((progress: number | string) => void) | undefined;
 }
 
 export function createPool(size: number, engine: EngineOptions): Pool {
@@ -31,6 +32,10 @@ export function createPool(size: number, engine: EngineOptions): Pool {
     });
     all.add(child);
     child.on('message', (reply: WorkerReply) => {
+      if ('progress' in reply) {
+        active.get(child)?.onProgress?.(reply.progress);
+        return;
+      }
       const held = active.get(child);
       active.delete(child);
       idle.push(child);
@@ -49,7 +54,7 @@ export function createPool(size: number, engine: EngineOptions): Pool {
       if (held && !isClosed) {
         held.reject(
           new DataError(
-            `a worker process ended (${signal ?? `exit code ${code}`}), perhaps for lack of memory. Run the command again to go on, with --workers 1 if it repeats.`,
+            `${describeJob(held.job)}: the worker process ended (${signal ?? `exit code ${code}`}), perhaps for lack of memory. Run the command again to go on, with --workers 1 or a smaller --memory if it repeats.`,
           ),
         );
       }
@@ -69,9 +74,9 @@ export function createPool(size: number, engine: EngineOptions): Pool {
   };
 
   return {
-    run: (job, urgent = false) =>
+    run: (job, urgent = false, onProgress) =>
       new Promise((resolve, reject) => {
-        const waiting: Waiting = { job, resolve, reject };
+        const waiting: Waiting = { job, resolve, reject, onProgress };
         if (urgent) queue.unshift(waiting);
         else queue.push(waiting);
         feed();
@@ -82,6 +87,13 @@ export function createPool(size: number, engine: EngineOptions): Pool {
       for (const child of all) child.kill();
     },
   };
+}
+
+function describeJob(job: Job): string {
+  if (job.kind === 'probe') return `${job.protocol} of ${job.model.id} on ${job.taskDir}`;
+  if (job.kind === 'speed') return job.model.id;
+  const { clips } = job.shard;
+  return `${job.model.id}: embedding ${clips[0]!.path} … ${clips.at(-1)!.path}`;
 }
 
 function restoreError(reply: { error: string; kind: string }): Error {

@@ -1,24 +1,25 @@
 /** One model on one task: read its embeddings, run the protocol, write the result and the test predictions. */
 import { basename } from 'node:path';
-import type { Prediction, Result } from '@unlabel/core';
+import { ConfigError, type Fold, type Prediction, type Result } from '@unlabel/core';
+import type { EngineOptions } from '@unlabel/engine';
 import { writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
-import { runProbe, type ProbeSplit } from '@unlabel/probes';
-import { foldsOf, openTask } from '@unlabel/tasks';
+import { protocols, runProbe, type FoldOutcome } from '@unlabel/probes';
+import { foldsOf, openTask, type OpenedTask } from '@unlabel/tasks';
 import type { ModelDescription } from '../models/describe.ts';
 import { version } from '../version.ts';
-import { readShards, type LoadedEmbeddings, type Shard } from './store.ts';
+import { fileJournal } from './journal.ts';
+import { readSplits, type EmbeddedTask } from './splits.ts';
 
-export interface ProbeJob {
+export interface ProbeJob extends EmbeddedTask {
   readonly kind: 'probe';
   readonly taskDir: string;
   readonly model: ModelDescription;
-  readonly store: string;
-  /** Empty for a model without embeddings. */
-  readonly shards: readonly Shard[];
-  /** `split/file` → clip hash. */
-  readonly clips: readonly (readonly [key: string, hash: string])[];
   readonly protocol: string;
   readonly seed: number;
+  /** Numbers of the folds to use; default all. */
+  readonly folds?: readonly number[] | undefined;
+  /** First clips of each split; default all. */
+  readonly limit?: number | undefined;
   /** Result file to write. */
   readonly file: string;
 }
@@ -27,38 +28,45 @@ export interface ProbeSummary {
   readonly seconds: number;
 }
 
-export async function runProbeJob(job: ProbeJob): Promise<ProbeSummary> {
-  const { model, file, seed } = job;
+/**
+ * @throws DataError or ConfigError as the protocol does; what was finished is in the journal
+ */
+export async function runProbeJob(
+  job: ProbeJob,
+  engine: EngineOptions = {},
+  report: (text: string) => void = () => {},
+): Promise<ProbeSummary> {
+  const { model, file, seed, limit } = job;
   const task = await openTask(job.taskDir);
-  const embeddings = job.shards.length > 0 ? await readShards(job.store, job.shards) : undefined;
-  const hashes = new Map(job.clips);
-  const splits = new Map<string, ProbeSplit>();
-  for (const [split, clips] of task.splits) {
-    const held =
-      embeddings &&
-      rowsOf(
-        embeddings,
-        clips.map((clip) => hashes.get(`${split}/${clip.file}`) ?? ''),
-      );
-    splits.set(split, {
-      files: clips.map((clip) => clip.file),
-      labels: clips.map((clip) => clip.labels),
-      ...(held && { embeddings: { data: held, width: embeddings.width } }),
-    });
+  const read = await readSplits(task, job);
+  const protocol = job.shards.length > 0 ? job.protocol : 'chance/v1';
+  let environment: Record<string, unknown> = { ...read.environment, harness: version };
+  if (protocols[protocol]?.needsEngine) {
+    const { useEngine } = await import('@unlabel/engine');
+    environment = { ...environment, probe: { ...(await useEngine(engine)) } };
   }
-  const result = runProbe({
-    protocol: embeddings ? job.protocol : 'chance/v1',
+  const all = foldsOf(task);
+  const folds = (job.folds ?? all.map((_, i) => i)).map((i) => all[i]!);
+  const inputs = { model: model.fingerprint, task: task.revision, protocol, seed, folds, hashes: read.hashes, version };
+  const journal = fileJournal(file, inputs);
+  const result = await runProbe({
+    protocol,
     task: task.id,
-    splits,
-    folds: foldsOf(task),
+    splits: read.splits,
+    folds,
     vocabulary: task.vocabulary,
     predictionType: task.metadata.prediction_type,
     metrics: task.metadata.evaluation,
     seed,
+    evaluationParams: task.metadata['evaluation_params'],
+    useScoring: task.metadata['use_scoring_for_early_stopping'] !== false,
+    journal,
+    onProgress: report,
     now: () => performance.now(),
   });
   const predictions = file.replace(/\.json$/, '.predictions.jsonl');
   await writeFileAtomic(predictions, result.predictions.map(line).join(''));
+  const isPartial = job.folds !== undefined || limit !== undefined;
   await writeJsonAtomic(file, {
     schema: 1,
     model: {
@@ -66,31 +74,73 @@ export async function runProbeJob(job: ProbeJob): Promise<ProbeSummary> {
       method: model.method,
       fingerprint: model.fingerprint,
       params: model.params,
-      embeddingSize: embeddings?.width ?? 0,
+      embeddingSize: read.width,
       sampleRate: model.sampleRate,
       source: model.source,
       sawUnlabelled: [...model.sawUnlabelled],
     },
-    task: { id: task.id, revision: task.revision, predictionType: task.metadata.prediction_type },
+    task: {
+      id: task.id,
+      revision: task.revision,
+      predictionType: task.metadata.prediction_type,
+      embeddingType: task.metadata.embedding_type,
+    },
     protocol: { id: job.protocol, options: result.options },
     seed,
     metrics: result.metrics,
     primary: result.primary,
     n: result.n,
-    nFull: result.n,
+    nFull: testClips(task, all),
+    ...(isPartial && {
+      partial: { ...(job.folds && { folds: [...job.folds] }), ...(limit !== undefined && { limit }) },
+    }),
+    outcomes: result.outcomes.map((outcome) => outcomeLine(outcome, folds, job.folds)),
+    hashes: { weights: model.fingerprint, ...read.hashes },
     selection: [...result.selection],
-    time: { embedSeconds: round(embeddings?.seconds ?? 0), probeSeconds: round(result.seconds) },
-    environment: { ...(embeddings?.environment ?? { engine: 'none', node: process.version }), harness: version },
+    time: { embedSeconds: round(read.seconds), probeSeconds: round(result.seconds) },
+    memory: { embedPeakBytes: read.peakBytes, probePeakBytes: process.resourceUsage().maxRSS * 1024 },
+    environment,
     predictions: basename(predictions),
   } satisfies Result);
+  await journal.clear();
   return { seconds: result.seconds };
 }
 
 const line = (prediction: Prediction): string => `${JSON.stringify(prediction)}\n`;
 const round = (seconds: number): number => Math.round(seconds * 1000) / 1000;
 
-function rowsOf(embeddings: LoadedEmbeddings, hashes: readonly string[]): Float32Array {
-  const data = new Float32Array(hashes.length * embeddings.width);
-  hashes.forEach((hash, i) => data.set(embeddings.row(hash), i * embeddings.width));
-  return data;
+const testClips = (task: OpenedTask, folds: readonly Fold[]): number =>
+  folds.flatMap(({ test }) => test).reduce((sum, split) => sum + (task.splits.get(split)?.length ?? 0), 0);
+
+/** Fold numbers are the task's, also where only some were run. */
+function outcomeLine(
+  { fold, n, metrics, loss }: FoldOutcome,
+  folds: readonly Fold[],
+  numbers: readonly number[] | undefined,
+): NonNullable<Result['outcomes']>[number] {
+  return {
+    fold: numbers?.[fold] ?? fold,
+    test: [...(folds[fold]?.test ?? [])],
+    n,
+    metrics: Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, jsonNumber(value)])),
+    loss: loss === null ? null : jsonNumber(loss),
+  };
+}
+
+const jsonNumber = (value: number): number | 'NaN' | 'Infinity' | '-Infinity' =>
+  Number.isFinite(value) ? value : (String(value) as 'NaN' | 'Infinity' | '-Infinity');
+
+/** @throws ConfigError when a task is about events and the protocol is not, or a fold is asked for that is not there */
+export function checkProbe(task: OpenedTask, protocol: string, folds: readonly number[] | undefined): void {
+  const count = foldsOf(task).length;
+  const missing = folds?.find((fold) => fold >= count);
+  if (missing !== undefined)
+    throw new ConfigError(
+      `--folds ${missing}: ${task.id} has ${count === 1 ? 'one fold, 0' : `folds 0 to ${count - 1}`}.`,
+    );
+  if (task.metadata.embedding_type !== 'event' || protocols[protocol]?.takesEvents) return;
+  const able = Object.values(protocols).filter(({ takesEvents, id }) => takesEvents && !id.startsWith('chance'));
+  throw new ConfigError(
+    `${task.id}: ${protocol} scores clips, and this task is about events in them. Use --protocol ${able.map(({ id }) => id).join(' or ')}.`,
+  );
 }

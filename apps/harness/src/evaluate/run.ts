@@ -1,6 +1,9 @@
 /** What `unlabel eval` does: find models and tasks, evaluate, print the scores. */
 import { existsSync } from 'node:fs';
-import { ConfigError, type Result, type Task } from '@unlabel/core';
+import { basename, dirname } from 'node:path';
+import { ConfigError, unknownName, type Result } from '@unlabel/core';
+import { protocols } from '@unlabel/probes';
+import type { OpenedTask } from '@unlabel/tasks';
 import type { EvalOptions } from '../commands/eval.ts';
 import { createDisplay, type Display } from '../display/display.ts';
 import { globMatcher } from '../glob.ts';
@@ -8,52 +11,74 @@ import { parseModel } from '../models/resolve.ts';
 import { engineOptionsOf, workersOf } from '../options.ts';
 import { buildData, suiteNames } from '../quickstart/build-data.ts';
 import { lockDir } from '../run-dir.ts';
-import { evaluate, type Rerun } from './evaluate.ts';
+import { dryRun } from './dry-run.ts';
+import { evaluate, type EvaluateOptions } from './evaluate.ts';
+import { freeMemory } from './memory.ts';
 import { writeTaskProjection } from './projection.ts';
+import type { Rerun } from './result-file.ts';
 
-/** Scene tasks of a directory, or of an embedded suite (built when it is not there). Event tasks are skipped with a word. */
+const isGlob = (name: string): boolean => /[*?{]/.test(name);
+
+/**
+ * Tasks of a directory, of those in it that a pattern matches (`~/hear/tasks/esc50*`), or of an embedded suite (built when it is
+ * not there).
+ */
 export async function openTasks(
   source: string,
   only: string | undefined,
   workers: number,
   display: Display,
-): Promise<Task[]> {
+): Promise<OpenedTask[]> {
   const { findTasks, openTask } = await import('@unlabel/tasks');
   const isSuite = suiteNames.includes(source) && !existsSync(source);
-  const dir = isSuite ? 'out/data' : source;
+  const pattern = !isSuite && !existsSync(source) && isGlob(basename(source)) ? basename(source) : undefined;
+  const dir = isSuite ? 'out/data' : pattern === undefined ? source : dirname(source);
   if (isSuite) await buildData({ suite: source, out: dir, workers, display });
+  const inDir = globMatcher(pattern);
   const matches = globMatcher(only);
-  const tasks: Task[] = [];
+  const tasks: OpenedTask[] = [];
   for (const path of await findTasks(dir)) {
+    if (!inDir(basename(path))) continue;
     const task = await openTask(path);
-    if (!matches(task.id)) continue;
-    if (task.metadata.embedding_type === 'event') {
-      display.warn(`${task.id}: event tasks are not scored yet; skipped`);
-    } else tasks.push(task);
+    if (matches(task.id)) tasks.push(task);
   }
   if (tasks.length === 0)
-    throw new ConfigError(`--tasks ${source}${only === undefined ? '' : ` --only ${only}`}: no scene task found.`);
+    throw new ConfigError(`--tasks ${source}${only === undefined ? '' : ` --only ${only}`}: no task found.`);
   return tasks;
 }
 
 export async function runEval(models: readonly string[], options: EvalOptions): Promise<void> {
   const display = createDisplay(options.display);
+  if (!Object.hasOwn(protocols, options.protocol))
+    throw new ConfigError(`--protocol: ${unknownName('protocol', options.protocol, Object.keys(protocols))}`);
   const refs = models.map((model) => parseModel(model, options.seed));
   const tasks = await openTasks(options.tasks, options.only, workersOf(options), display);
+  const wanted: EvaluateOptions = {
+    models: refs,
+    tasks,
+    out: options.out,
+    cache: options.cache,
+    protocol: options.protocol,
+    seeds: options.seeds ?? [options.seed],
+    folds: options.folds,
+    limit: options.limit,
+    memory: options.memory ?? freeMemory(),
+    rerun: options.rerun as Rerun,
+    workers: workersOf(options),
+    engine: { ...engineOptionsOf(options), threads: options.threads ?? 1 },
+    display,
+  };
+  if (options.dryRun) {
+    process.stdout.write(await dryRun(wanted));
+    display.close();
+    return;
+  }
   const unlock = await lockDir(options.out);
   try {
-    const results = await evaluate({
-      models: refs,
-      tasks,
-      out: options.out,
-      protocol: options.protocol,
-      seed: options.seed,
-      rerun: options.rerun as Rerun,
-      workers: workersOf(options),
-      engine: { ...engineOptionsOf(options), threads: options.threads ?? 1 },
-      display,
-    });
-    for (const ref of refs) await writeTaskProjection(options.out, ref, tasks);
+    const results = await evaluate(wanted);
+    const isWhole = options.folds === undefined && options.limit === undefined;
+    const cache = options.cache ?? options.out;
+    if (isWhole) for (const ref of refs) await writeTaskProjection(cache, ref, tasks, options.precision);
     process.stdout.write(results.map(scoreLine).join(''));
     process.stdout.write(
       `results in ${options.out}/results; compare: npx unlabel leaderboard build ${options.out} -o ${options.out}/board\n`,
@@ -64,8 +89,9 @@ export async function runEval(models: readonly string[], options: EvalOptions): 
   }
 }
 
-function scoreLine({ model, task, primary, metrics, n }: Result): string {
+function scoreLine({ model, task, primary, metrics, n, nFull, seed, partial }: Result): string {
   const score = metrics[primary]!;
   const show = (value: number | null): string => (value === null ? '–' : value.toFixed(4));
-  return `${model.id.padEnd(24)} ${task.id.padEnd(20)} ${primary.padEnd(10)} ${show(score.value)} [${show(score.low)}, ${show(score.high)}]  n ${n}\n`;
+  const part = partial ? ` of ${nFull} (partial, not ranked)` : '';
+  return `${model.id.padEnd(24)} ${task.id.padEnd(20)} ${primary.padEnd(10)} ${show(score.value)} [${show(score.low)}, ${show(score.high)}]  n ${n}${part}${seed === 0 ? '' : `  seed ${seed}`}\n`;
 }

@@ -6,6 +6,7 @@ import { buildLeaderboard } from '@unlabel/leaderboard';
 import type { QuickstartOptions } from '../commands/quickstart.ts';
 import { createDisplay } from '../display/display.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
+import { freeMemory } from '../evaluate/memory.ts';
 import { writeTaskProjection } from '../evaluate/projection.ts';
 import { openTasks } from '../evaluate/run.ts';
 import { parseModel } from '../models/resolve.ts';
@@ -52,13 +53,14 @@ export async function quickstart(options: QuickstartOptions): Promise<void> {
       tasks,
       out: options.out,
       protocol: 'linear/v1',
-      seed: options.seed,
+      seeds: [options.seed],
+      memory: freeMemory(),
       rerun: 'missing',
       workers,
       engine: { ...engine, threads: 1 },
       display,
     });
-    await writeTaskProjection(options.out, models[0]!, tasks);
+    await writeTaskProjection(options.out, models[0]!, tasks, undefined);
     const { table, warnings } = await buildLeaderboard({
       dirs: [options.out],
       out: options.out,
