@@ -2,15 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import { loadAudio } from '@unlabel/audio';
 import { DataError, type Task } from '@unlabel/core';
-import { readTask, type OpenedTask } from './read-task.ts';
+import { readTask, type OpenedTask, type ReadTaskOptions } from './read-task.ts';
 
 /**
  * Reads metadata, vocabulary and labels, and checks that every clip's file is there (not what is in it: `validateTask` does).
  * Scene and event tasks, any splits.
  * @throws DataError with every fault, one a line and in `faults`
  */
-export async function openTask(dir: string): Promise<OpenedTask> {
-  const { task, faults } = await readTask(dir);
+export async function openTask(dir: string, options: ReadTaskOptions = {}): Promise<OpenedTask> {
+  const { task, faults } = await readTask(dir, options);
   if (task && faults.length === 0) return task;
   const more = faults.length > 20 ? `\n  … and ${faults.length - 20} more` : '';
   throw new DataError(

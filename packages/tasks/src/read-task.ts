@@ -19,8 +19,16 @@ export interface OpenedTask extends Task {
 /** Messages of one kind after this many are counted instead of listed. */
 const maxListed = 100;
 
+export interface ReadTaskOptions {
+  /** False for a directory of embeddings, which has no audio. Default true. */
+  readonly withAudio?: boolean;
+}
+
 /** `task` is undefined when too little could be read to build one. */
-export async function readTask(dir: string): Promise<Findings & { task: OpenedTask | undefined }> {
+export async function readTask(
+  dir: string,
+  { withAudio = true }: ReadTaskOptions = {},
+): Promise<Findings & { task: OpenedTask | undefined }> {
   const findings: Findings = { faults: [], warnings: [] };
   const isFolder = await stat(dir).then(
     (entry) => entry.isDirectory(),
@@ -52,7 +60,7 @@ export async function readTask(dir: string): Promise<Findings & { task: OpenedTa
     splits.set(split, parseLabels(name, json.value, metadata, indices, findings));
   }
   reportUnused(splits, vocabulary, findings);
-  const sampleRates = await readRates(dir, findings);
+  const sampleRates = withAudio ? await readRates(dir, findings) : [];
   for (const rate of sampleRates)
     for (const [split, clips] of splits) await checkFiles(dir, rate, split, clips, findings);
   const task: OpenedTask = {

@@ -42,7 +42,7 @@ export async function createProbeCurve(options: ProbeCurveOptions): Promise<Prob
       const labels = list.map((clip) => clip.labels);
       splits.set(split, { files: list.map((clip) => clip.file), labels, embeddings: { data, width: backbone.width } });
     }
-    const { metrics } = runProbe({
+    const { metrics } = await runProbe({
       protocol: 'linear/v1',
       task: task.id,
       splits,

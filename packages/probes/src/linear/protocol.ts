@@ -1,7 +1,7 @@
 /** `linear/v1`: the linear probe with its L2 strength chosen on validation. */
 import { z } from 'zod';
 import { finite } from '../chance.ts';
-import { embeddingsOf, type Protocol } from '../protocol-types.ts';
+import { embeddingsOf, type FitInput, type ProbeSplit, type Protocol } from '../protocol-types.ts';
 import { fitLinear } from './linear.ts';
 
 const optionsSchema = z.strictObject({
@@ -18,11 +18,11 @@ const optionsSchema = z.strictObject({
   maxIterations: z.int().positive().default(300),
 });
 
-export const linear: Protocol = {
+export const linear = {
   id: 'linear/v1',
   title: 'Logistic regression on standardised frozen embeddings, L2 chosen on validation',
   options: optionsSchema,
-  fit({ train, valid, classes, predictionType, select }, given) {
+  fit({ train, valid, classes, predictionType, select }: FitInput, given: Readonly<Record<string, unknown>>) {
     const { strengths, ...options } = optionsSchema.parse(given);
     const path = fitLinear(
       { embeddings: embeddingsOf(train), labels: train.labels, classes, predictionType },
@@ -43,7 +43,7 @@ export const linear: Protocol = {
       (isDefined ? b.value > a.value || (Number.isNaN(a.value) && !Number.isNaN(b.value)) : b.loss < a.loss) ? b : a,
     );
     return {
-      scores: (split) => path.scores(best.point, path.project(embeddingsOf(split))),
+      scores: (split: ProbeSplit) => path.scores(best.point, path.project(embeddingsOf(split))),
       selection: {
         strength: best.strength,
         l2: best.point.l2,
@@ -53,7 +53,7 @@ export const linear: Protocol = {
       },
     };
   },
-};
+} satisfies Protocol;
 
 function logLoss(
   scores: Float64Array,

@@ -64,6 +64,9 @@ const input = (seed: number): FitInput => ({
   predictionType: 'multiclass',
   select: (scores) => accuracy(valid, scores),
   rng: createRng(seed),
+  primary: 'top1_acc',
+  vocabulary: ['apart', 'alike'],
+  fold: 0,
 });
 
 test('learns what a linear probe cannot, and stops at the epoch it reports', () => {

@@ -26,11 +26,11 @@ interface Trained {
   readonly parameters: readonly Float64Array[];
 }
 
-export const mlp: Protocol = {
+export const mlp = {
   id: 'mlp/v1',
   title: 'One hidden layer on standardised frozen embeddings, learning rate and epoch chosen on validation',
   options: optionsSchema,
-  fit(input, given) {
+  fit(input: FitInput, given: Readonly<Record<string, unknown>>) {
     const options = optionsSchema.parse(given);
     const [train, valid] = [embeddingsOf(input.train), embeddingsOf(input.valid)];
     checkEmbeddings(train, 'mlp probe, training clips');
@@ -84,7 +84,7 @@ export const mlp: Protocol = {
       selection: { learningRate: best.learningRate, epoch: best.epoch, validation: finite(best.value) },
     };
   },
-};
+} satisfies Protocol;
 
 /** NaN is worse than anything; equal is not better, so the earliest wins. */
 const isBetter = (value: number, held: number): boolean => value > held || (Number.isNaN(held) && !Number.isNaN(value));

@@ -43,7 +43,7 @@ export function defineEventMetric(definition: {
 }
 
 function sumOf(files: readonly (readonly number[])[], counts?: Int32Array): number[] {
-  const sums: number[] = new Array<number>(files[0]?.length ?? 0).fill(0);
+  const sums: number[] = Array.from({ length: files[0]?.length ?? 0 }, () => 0);
   for (const [i, file] of files.entries()) {
     const times = counts?.[i] ?? 1;
     for (const [k, value] of file.entries()) sums[k]! += times * value;
