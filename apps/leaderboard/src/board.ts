@@ -78,6 +78,9 @@ export function orientedScore(cell: BoardCell | undefined): number | null {
   return metric.higherIsBetter ? metric.value : 1 - metric.value;
 }
 
+/** Scored on fewer test clips than the task has, or trained on fewer: never ranked. */
+const isPartial = ({ n, nFull, partial }: Result): boolean => n < nFull || partial !== undefined;
+
 /** Arranges results into a board. */
 export function makeBoard(results: readonly CollectedResult[], options: BoardOptions): Board {
   const warnings: string[] = [];
@@ -89,7 +92,7 @@ export function makeBoard(results: readonly CollectedResult[], options: BoardOpt
     const cells = tasks.map((task) => {
       const found = members.find(({ result }) => taskKey(result) === task.key);
       if (!found || found.result.primary !== task.metric) return undefined;
-      return { result: found.result, predictions: found.predictions, isPartial: found.result.n < found.result.nFull };
+      return { result: found.result, predictions: found.predictions, isPartial: isPartial(found.result) };
     });
     return { key, label: labels.get(key)!, model, protocol: protocol.id, seed, cells };
   });

@@ -132,7 +132,12 @@ function withoutRepeats(results: readonly CollectedResult[], warnings: string[])
     const { model, task, protocol, seed } = collected.result;
     const key = JSON.stringify([model.id, model.fingerprint, task.id, task.revision, protocol.id, seed]);
     const held = byKey.get(key);
-    if (held && JSON.stringify(held.result.metrics) !== JSON.stringify(collected.result.metrics)) {
+    if (held && held.result.partial === undefined && collected.result.partial !== undefined) continue; // the whole one stands
+    if (
+      held &&
+      held.result.partial === undefined &&
+      JSON.stringify(held.result.metrics) !== JSON.stringify(collected.result.metrics)
+    ) {
       warnings.push(
         `${held.path}: set aside, ${collected.path} has another result of the same model, task, protocol and seed`,
       );

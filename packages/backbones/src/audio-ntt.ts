@@ -130,6 +130,8 @@ export function buildAudioNtt(config: Readonly<Record<string, unknown>>, rng: Rn
     width: frameWidth,
     frameWidth,
     frameStride: stride,
+    frameHalo: stride, // three 3-tap convolutions at strides 1, 2, 4 reach 1 + 2 + 4 frames
+    poolFrames: (frames) => poolTime(frames),
     forward,
     clone() {
       const copy = buildAudioNtt(parsed, rng);

@@ -38,6 +38,13 @@ export interface Backbone {
   readonly frameWidth: number;
   /** Input frames (or pixels) one output frame stands for; timestamps follow from it. */
   readonly frameStride: number;
+  /**
+   * Input frames on either side of an output frame's own, a multiple of `frameStride`, beyond which nothing changes it; left out
+   * when it sees the whole clip. With `poolFrames`, long clips can be computed window by window.
+   */
+  readonly frameHalo?: number;
+  /** What makes `clip` of `frames`: [B, T, D] → [B, D]. Call inside `tf.tidy`. */
+  poolFrames?(frames: Tensor): Tensor;
   /** x [B, bands, frames] (audio), [B, H, W, C] (images). Call inside `tf.tidy`. */
   forward(x: Tensor, options: ForwardOptions): Features;
   /** A copy with variables of its own (target, teacher, key network). */

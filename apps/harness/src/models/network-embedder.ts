@@ -1,5 +1,5 @@
 /** An Embedder over a backbone and its front-end. */
-import { createFrontEnd, frontEndSchema, type FrontEnd } from '@unlabel/audio';
+import { createFrontEnd, frontEndSchema, type FrontEnd, type FrontEndConfig } from '@unlabel/audio';
 import {
   ConfigError,
   parseConfig,
@@ -11,6 +11,7 @@ import {
 } from '@unlabel/core';
 import { countParams, tf } from '@unlabel/engine';
 import { rateOf } from '../pretrain/source.ts';
+import { bytesPerFrame, canWindow, forward, forwardWindows, groupByFrames, poolWindows } from './passes.ts';
 
 export interface NetworkOptions {
   readonly id: string;
@@ -20,7 +21,7 @@ export interface NetworkOptions {
   readonly source: string;
 }
 
-/** Frames computed at once; bounds the memory of a batch whatever the clips' lengths. */
+/** Frames computed at once at most: more are not faster, and results do not depend on the memory of the machine. */
 const framesPerBatch = 4096;
 
 export function networkEmbedder({ id, backbone, config, fingerprint, source }: NetworkOptions): Embedder {
@@ -30,6 +31,13 @@ export function networkEmbedder({ id, backbone, config, fingerprint, source }: N
   const frontEnd = createFrontEnd(parseConfig(frontEndSchema, input['frontEnd'], `${source}: input.frontEnd`));
   const spectrogram = (audio: Float32Array): NdArray =>
     normalized(frontEnd.apply(atLeast(audio, frontEnd, backbone.frameStride)), config);
+
+  let memory = Infinity;
+  let perFrame: Promise<number> | undefined;
+  const frameBytes = (): Promise<number> => (perFrame ??= bytesPerFrame(backbone, frontEnd.bands));
+  const framesInMemory = async (): Promise<number> =>
+    memory === Infinity ? Infinity : Math.floor(memory / Math.max(1, await frameBytes()));
+  const isLong = (array: NdArray, limit: number): boolean => array.shape[1]! > limit && canWindow(backbone);
 
   return {
     id,
@@ -42,8 +50,11 @@ export function networkEmbedder({ id, backbone, config, fingerprint, source }: N
     source,
     async embedScenes(clips) {
       const out = new Float32Array(clips.length * backbone.width);
-      for (const group of groupByFrames(clips.map(spectrogram))) {
-        const values = await forward(backbone, group.rows, 'clip');
+      const limit = await framesInMemory();
+      for (const group of groupByFrames(clips.map(spectrogram), Math.min(framesPerBatch, limit))) {
+        const values = isLong(group.rows[0]!, limit)
+          ? await poolWindows(backbone, await forwardWindows(backbone, group.rows[0]!, limit))
+          : await forward(backbone, group.rows, 'clip');
         group.indices.forEach((clip, row) => {
           out.set(values.subarray(row * backbone.width, (row + 1) * backbone.width), clip * backbone.width);
         });
@@ -51,19 +62,43 @@ export function networkEmbedder({ id, backbone, config, fingerprint, source }: N
       return out;
     },
     async embedTimestamps(audio) {
-      const embeddings = await forward(backbone, [spectrogram(audio)], 'frames');
+      const limit = await framesInMemory();
+      const input = spectrogram(audio);
+      const embeddings = isLong(input, limit)
+        ? await forwardWindows(backbone, input, limit)
+        : await forward(backbone, [input], 'frames');
       const hop = frontEnd.hopSeconds * 1000;
       const stride = backbone.frameStride;
+      const first = firstCenter(frontEnd.config) + ((stride - 1) / 2) * hop; // of the input frames behind one output frame
       const timestamps = Float32Array.from(
         { length: embeddings.length / backbone.frameWidth },
-        (_, t) => (t * stride + (stride - 1) / 2) * hop, // centre of the input frames behind one output frame
+        (_, t) => first + t * stride * hop,
       );
       return { embeddings, timestamps };
+    },
+    setMemory(bytes) {
+      memory = bytes;
+    },
+    async memoryOf(samples) {
+      return frontEnd.framesOf(samples) * (await frameBytes());
     },
     dispose() {
       tf.dispose([...backbone.params.values()]);
     },
   };
+}
+
+/** Center of the first frame in ms: 0 for centered analysis, half a frame otherwise. */
+function firstCenter(config: FrontEndConfig): number {
+  switch (config.kind) {
+    case 'log-mel':
+    case 'mfcc':
+      return config.center ? 0 : (config.nFft / 2 / config.sampleRate) * 1000;
+    case 'kaldi-fbank':
+      return (config.snipEdges ? config.frameLength : config.frameShift) / 2;
+    case 'waveform':
+      return 0;
+  }
 }
 
 /** Trailing zeros until the front-end gives at least `frames` frames. */
@@ -82,42 +117,4 @@ function normalized(array: NdArray, { normalization }: ModelConfig): NdArray {
     for (let i = 0; i < array.data.length; i++) array.data[i] = (array.data[i]! - mean) / std;
   }
   return array;
-}
-
-interface Group {
-  readonly indices: number[];
-  readonly rows: NdArray[];
-}
-
-/** Clips of equal length together, at most `framesPerBatch` frames a group, in the order of their first clip. */
-function groupByFrames(arrays: readonly NdArray[]): Group[] {
-  const groups: Group[] = [];
-  const open = new Map<number, Group>();
-  arrays.forEach((array, i) => {
-    const frames = array.shape[1]!;
-    let group = open.get(frames);
-    if (!group || (group.rows.length + 1) * frames > framesPerBatch) {
-      group = { indices: [], rows: [] };
-      open.set(frames, group);
-      groups.push(group);
-    }
-    group.indices.push(i);
-    group.rows.push(array);
-  });
-  return groups;
-}
-
-async function forward(backbone: Backbone, rows: readonly NdArray[], output: 'clip' | 'frames'): Promise<Float32Array> {
-  const [bands, frames] = rows[0]!.shape as readonly [number, number];
-  const batch = new Float32Array(rows.length * bands * frames);
-  rows.forEach((row, i) => batch.set(row.data, i * bands * frames));
-  const result = tf.tidy(() => {
-    const features = backbone.forward(tf.tensor3d(batch, [rows.length, bands, frames]), { training: false });
-    const tensor = features[output];
-    if (!tensor) throw new ConfigError(`${backbone.id} has no ${output} output.`);
-    return tensor;
-  });
-  const values = (await result.data()) as Float32Array;
-  result.dispose();
-  return values;
 }
