@@ -10,7 +10,7 @@ import { ours, peer } from './sides.ts';
 const folder = join(tmpdir(), 'unlabel-bench-voc-svm');
 const images = 5011;
 const width = 2048;
-const classes = 4;
+const classes = 2;
 const costs = [0.01, 0.1, 1, 2, 5, 10, 15, 20, 50, 100, 1000];
 
 /** Pooled activations: never negative, a few strong common directions, classes that overlap; one class a quarter, the rest rarer. */
