@@ -58,6 +58,15 @@ describe('a VOC tree', () => {
     expect([task!.hasBoxes, task!.splits.get('test')![0]!.labels]).toEqual([false, [1]]);
   });
 
+  test('a split without any annotation is one without boxes', async () => {
+    const { task, faults, warnings } = await readImageTask(
+      await writeTree('VOC2012', { ...vocTree, 'Annotations/c.xml': undefined }),
+    );
+    expect(faults).toEqual([]);
+    expect(warnings).toEqual([expect.stringContaining('test.txt: none of its images has an annotation')]);
+    expect([task!.hasBoxes, task!.splits.get('test')![0]!.labels]).toEqual([true, [1]]);
+  });
+
   test.each<[string, Tree, string]>([
     ['a cut-off JPEG', { 'JPEGImages/a.jpg': tinyJpeg('a').subarray(0, 200) }, 'JPEGImages/a.jpg: the image'],
     ['a missing image', { 'JPEGImages/b.jpg': undefined }, 'b.jpg: is missing in'],

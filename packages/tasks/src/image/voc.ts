@@ -37,7 +37,7 @@ export async function readVocTask(
     findings.faults.push(`${dir}: ImageSets/Main has no list of images, such as train.txt`);
     return { ...findings, task: undefined };
   }
-  const annotations = await readAnnotations(dir, [...lists.splits.values()].flat(), findings, hash);
+  const annotations = await readAnnotations(dir, lists.splits, findings, hash);
   if (vocabulary.length === 0) {
     const names = [...annotations.values()].flatMap(({ objects }) => objects.map(({ name }) => name));
     vocabulary.push(...[...new Set(names)].sort());
@@ -135,18 +135,17 @@ function repeatedIn(ids: readonly string[]): string | undefined {
 
 async function readAnnotations(
   dir: string,
-  ids: readonly string[],
+  splits: Lists['splits'],
   findings: Findings,
   hash: ReturnType<typeof createHash>,
 ): Promise<Map<string, VocAnnotation>> {
   const annotations = new Map<string, VocAnnotation>();
-  const unique = [...new Set(ids)];
-  const missing: string[] = [];
-  for (const id of unique) {
+  const missing = new Set<string>();
+  for (const id of new Set([...splits.values()].flat())) {
     const file = `Annotations/${id}.xml`;
     const xml = await readFile(join(dir, file), 'utf8').catch(() => undefined);
     if (xml === undefined) {
-      missing.push(file);
+      missing.add(id);
       continue;
     }
     hash.update(id).update('\0').update(xml);
@@ -157,10 +156,15 @@ async function readAnnotations(
       findings.faults.push(error.message);
     }
   }
-  // Annotations of the 2012 test images were never published: a tree without any is one for classification or for submission.
-  if (missing.length > 0 && missing.length === unique.length)
-    findings.warnings.push(`${dir}: has no annotations; the task is without boxes`);
-  else for (const file of missing) findings.faults.push(`${file}: is missing, ImageSets/Main lists its image`);
+  const lost = new Set<string>();
+  for (const [split, ids] of splits) {
+    const own = ids.filter((id) => missing.has(id));
+    // Annotations of the 2012 test images were never published: a split without any is one for classification or submission.
+    if (own.length > 0 && own.length === ids.length)
+      findings.warnings.push(`ImageSets/Main/${split}.txt: none of its images has an annotation; it is without boxes`);
+    else own.forEach((id) => lost.add(id));
+  }
+  for (const id of lost) findings.faults.push(`Annotations/${id}.xml: is missing, ImageSets/Main lists its image`);
   return annotations;
 }
 
