@@ -1,9 +1,11 @@
 export * from './audio-file.ts';
 export * from './files.ts';
+export { gunzipStream } from './gunzip.ts';
 export * from './json-records.ts';
 export * from './npy.ts';
 export { readPickle, type PickleOptions } from './pickle.ts';
 export * from './safetensors.ts';
+export { readTar, safeTarPath, type TarEntry, type TarLimits } from './tar.ts';
 export * from './torch.ts';
 export * from './wav.ts';
 export * from './zip.ts';

@@ -1,5 +1,6 @@
 export * from './find-tasks.ts';
 export * from './folds.ts';
+export { importArchive, type Imported, type ImportOptions } from './import-archive.ts';
 export * from './image/index.ts';
 export * from './open-task.ts';
 export { nearestRate, type OpenedTask } from './read-task.ts';
