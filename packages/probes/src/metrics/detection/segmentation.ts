@@ -1,6 +1,6 @@
 /** A `segmentation` of COCO json: polygons, runs or the text of runs, checked and made a mask when it is needed. */
 import { DataError } from '@unlabel/core';
-import { rleFromBox, rleFromPolygon } from './polygon.ts';
+import { rleFromPolygon } from './polygon.ts';
 import { decodeRle, rleFromCounts, rleUnion, type Rle } from './rle.ts';
 
 /** Kept as small as it came: polygons as float64, RLE text as text. */
@@ -20,8 +20,11 @@ export function parseSegmentation(value: unknown, where: string): Segmentation {
     if (value.length === 0) throw new DataError(`${where}: its segmentation is an empty list, expected polygons`);
     const parts = value.map((part: unknown, i) => {
       if (!isNumbers(part)) throw new DataError(`${where}: part ${i} of its segmentation is no list of finite numbers`);
-      if (part.length < 4 || part.length % 2 !== 0)
-        throw new DataError(`${where}: part ${i} of its segmentation has ${part.length} numbers, expected pairs`);
+      // Of later parts pycocotools draws those of two points too; of the first it does not.
+      if (part.length < (i === 0 ? 6 : 4) || part.length % 2 !== 0)
+        throw new DataError(
+          `${where}: part ${i} of its segmentation has ${part.length} numbers, expected x and y of at least three points`,
+        );
       return Float64Array.from(part);
     });
     return { kind: 'polygons', parts };
@@ -41,16 +44,13 @@ export function parseSegmentation(value: unknown, where: string): Segmentation {
 }
 
 /**
- * The mask in an image of `height` × `width` pixels. A first part of exactly four numbers makes every part a box
- * [x, y, width, height], as pycocotools' `frPyObjects` reads it.
+ * The mask in an image of `height` × `width` pixels: the union of an object's polygons, or its runs.
  * @throws DataError when the runs are damaged or of another image's size
  */
 export function maskOf(segmentation: Segmentation, height: number, width: number, where: string): Rle {
   if (segmentation.kind === 'polygons') {
-    const { parts } = segmentation;
-    const draw = parts[0]!.length === 4 ? rleFromBox : rleFromPolygon;
     return rleUnion(
-      parts.map((part) => draw(part, height, width, where)),
+      segmentation.parts.map((part) => rleFromPolygon(part, height, width, where)),
       where,
     );
   }
