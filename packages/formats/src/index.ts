@@ -5,6 +5,7 @@ export * from './json-records.ts';
 export * from './npy.ts';
 export { readPickle, type PickleOptions } from './pickle.ts';
 export * from './safetensors.ts';
+export { encodeTar, type TarPart } from './tar-encode.ts';
 export { readTar, safeTarPath, type TarEntry, type TarLimits } from './tar.ts';
 export * from './torch.ts';
 export * from './wav.ts';

@@ -4,7 +4,7 @@ import { DataError } from '@unlabel/core';
 import { expect, test } from 'vitest';
 import { gunzipStream } from './gunzip.ts';
 import { readTar, safeTarPath, type TarLimits } from './tar.ts';
-import { paxRecord, tarOf } from './testing-tar.ts';
+import { paxRecord, encodeTar } from './tar-encode.ts';
 
 /** Chunks of an odd size, so that headers and contents are cut everywhere. */
 async function* cut(bytes: Uint8Array, size = 300): AsyncGenerator<Uint8Array> {
@@ -22,7 +22,7 @@ async function list(bytes: Uint8Array, limits: TarLimits = {}, size?: number): P
 }
 
 test.each([1, 300, 512, 100000])('reads files and folders in chunks of %i bytes', async (size) => {
-  const bytes = tarOf([
+  const bytes = encodeTar([
     { name: 'a/', type: '5' },
     { name: 'a/one.txt', content: 'x'.repeat(700) },
     { name: 'empty' },
@@ -38,7 +38,10 @@ test.each([1, 300, 512, 100000])('reads files and folders in chunks of %i bytes'
 
 test('contents that are not read are passed over', async () => {
   const names: string[] = [];
-  for await (const { name } of readTar(cut(tarOf([{ name: 'a', content: 'x'.repeat(2000) }, { name: 'b' }])), 'a.tar'))
+  for await (const { name } of readTar(
+    cut(encodeTar([{ name: 'a', content: 'x'.repeat(2000) }, { name: 'b' }])),
+    'a.tar',
+  ))
     names.push(name);
   expect(names).toEqual(['a', 'b']);
 });
@@ -49,7 +52,7 @@ test('takes long names of GNU and pax, and sizes beyond octal', async () => {
   const big = new Uint8Array(12);
   big[0] = 0x80;
   big[11] = 5;
-  const bytes = tarOf([
+  const bytes = encodeTar([
     { name: '././@LongLink', type: 'L', content: `${long}\0` },
     { name: 'short', content: '1' },
     { name: 'PaxHeaders', type: 'x', content: pax },
@@ -64,37 +67,37 @@ const negative = new Uint8Array(12).fill(0xff);
 const huge = new Uint8Array(12);
 huge.set([0x80, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
 const damages: readonly (readonly [string, Buffer, RegExp])[] = [
-  ['a symbolic link', tarOf([{ name: 'l', type: '2', linkname: '/etc' }]), /"l" is a symbolic link/],
-  ['a hard link', tarOf([{ name: 'l', type: '1', linkname: 'a' }]), /a hard link/],
-  ['a character device', tarOf([{ name: 'l', type: '3' }]), /a character device/],
-  ['a block device', tarOf([{ name: 'l', type: '4' }]), /a block device/],
-  ['a pipe', tarOf([{ name: 'l', type: '6' }]), /a named pipe/],
-  ['an old sparse file', tarOf([{ name: 'l', type: 'S' }]), /a sparse file/],
+  ['a symbolic link', encodeTar([{ name: 'l', type: '2', linkname: '/etc' }]), /"l" is a symbolic link/],
+  ['a hard link', encodeTar([{ name: 'l', type: '1', linkname: 'a' }]), /a hard link/],
+  ['a character device', encodeTar([{ name: 'l', type: '3' }]), /a character device/],
+  ['a block device', encodeTar([{ name: 'l', type: '4' }]), /a block device/],
+  ['a pipe', encodeTar([{ name: 'l', type: '6' }]), /a named pipe/],
+  ['an old sparse file', encodeTar([{ name: 'l', type: 'S' }]), /a sparse file/],
   [
     'a pax sparse file',
-    tarOf([{ name: 'h', type: 'x', content: paxRecord('GNU.sparse.major', '1') }, { name: 'l' }]),
+    encodeTar([{ name: 'h', type: 'x', content: paxRecord('GNU.sparse.major', '1') }, { name: 'l' }]),
     /a sparse file/,
   ],
-  ['an unknown type', tarOf([{ name: 'l', type: 'V' }]), /of type "V"/],
-  ['a negative size', tarOf([{ name: 'a', size: negative }]), /states a size that cannot be/],
-  ['a size beyond counting', tarOf([{ name: 'a', size: huge }]), /states a size that cannot be/],
-  ['a size of letters', tarOf([{ name: 'a', size: 'zzzzzzzzzzz' }]), /states a size that cannot be/],
-  ['eight GiB stated, none there', tarOf([{ name: 'a', size: '77777777777' }]), /ends within "a"/],
+  ['an unknown type', encodeTar([{ name: 'l', type: 'V' }]), /of type "V"/],
+  ['a negative size', encodeTar([{ name: 'a', size: negative }]), /states a size that cannot be/],
+  ['a size beyond counting', encodeTar([{ name: 'a', size: huge }]), /states a size that cannot be/],
+  ['a size of letters', encodeTar([{ name: 'a', size: 'zzzzzzzzzzz' }]), /states a size that cannot be/],
+  ['eight GiB stated, none there', encodeTar([{ name: 'a', size: '77777777777' }]), /ends within "a"/],
   [
     'a pax size of letters',
-    tarOf([{ name: 'h', type: 'x', content: paxRecord('size', '-1') }, { name: 'a' }]),
+    encodeTar([{ name: 'h', type: 'x', content: paxRecord('size', '-1') }, { name: 'a' }]),
     /pax header states the size/,
   ],
   [
     'a pax header that lies of its length',
-    tarOf([{ name: 'h', type: 'x', content: '999 path=x\n' }, { name: 'a' }]),
+    encodeTar([{ name: 'h', type: 'x', content: '999 path=x\n' }, { name: 'a' }]),
     /pax header is malformed/,
   ],
-  ['a long name without end', tarOf([{ name: 'h', type: 'L', size: '00077777777' }]), /a header of 16777215 bytes/],
-  ['a folder with content', tarOf([{ name: 'a/', type: '5', content: 'x' }]), /folder "a\/" states 1 bytes/],
-  ['no closing blocks', tarOf([{ name: 'a', content: 'x' }], { close: false }), /without its closing blocks/],
-  ['half a header', tarOf([{ name: 'a' }], { close: false }).subarray(0, 300), /ends within a header/],
-  ['half a file', tarOf([{ name: 'a', content: 'x'.repeat(2000) }]).subarray(0, 1200), /ends within "a"/],
+  ['a long name without end', encodeTar([{ name: 'h', type: 'L', size: '00077777777' }]), /a header of 16777215 bytes/],
+  ['a folder with content', encodeTar([{ name: 'a/', type: '5', content: 'x' }]), /folder "a\/" states 1 bytes/],
+  ['no closing blocks', encodeTar([{ name: 'a', content: 'x' }], { close: false }), /without its closing blocks/],
+  ['half a header', encodeTar([{ name: 'a' }], { close: false }).subarray(0, 300), /ends within a header/],
+  ['half a file', encodeTar([{ name: 'a', content: 'x'.repeat(2000) }]).subarray(0, 1200), /ends within "a"/],
   ['no tar at all', Buffer.from('RIFF'.repeat(200)), /no tar archive/],
 ];
 
@@ -105,13 +108,13 @@ test.each(damages)('refuses %s', async (_name, bytes, message) => {
 });
 
 test('refuses a flipped bit in a header', async () => {
-  const bytes = tarOf([{ name: 'a', content: 'x' }]);
+  const bytes = encodeTar([{ name: 'a', content: 'x' }]);
   bytes[3]! ^= 1;
   await expect(list(bytes)).rejects.toThrow(/checksum does not fit/);
 });
 
 test('bounds entries, a file and all files', async () => {
-  const bytes = tarOf([
+  const bytes = encodeTar([
     { name: 'a', content: 'x'.repeat(600) },
     { name: 'b', content: 'y'.repeat(600) },
   ]);

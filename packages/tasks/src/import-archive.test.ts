@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { sha256 } from '@unlabel/formats';
+import { encodeTar, sha256, type TarPart } from '@unlabel/formats';
 import { beforeEach, expect, test } from 'vitest';
-import { tarOf, type TarPart } from '../../formats/src/testing-tar.ts';
+
 import { importArchive, openTask } from './index.ts';
 import { writeTinyTask } from './testing.ts';
 
@@ -24,7 +24,7 @@ async function partsOf(dir: string, prefix = 'hear-2021.0.6/tasks'): Promise<Tar
 
 async function archive(parts: readonly TarPart[], name = 'hear-tiny-16000.tar.gz'): Promise<string> {
   const path = join(folder, name);
-  await writeFile(path, name.endsWith('gz') ? gzipSync(tarOf(parts)) : tarOf(parts));
+  await writeFile(path, name.endsWith('gz') ? gzipSync(encodeTar(parts)) : encodeTar(parts));
   return path;
 }
 

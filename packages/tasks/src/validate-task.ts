@@ -1,10 +1,10 @@
 /** Everything that is wrong with a task directory, its audio included. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '@unlabel/core';
+import { messageOf, type TaskEvent } from '@unlabel/core';
 import { decodeWav, sha256 } from '@unlabel/formats';
-import { readTask } from './read-task.ts';
-import type { Findings } from './read-text.ts';
+import { readTask, type OpenedTask } from './read-task.ts';
+import { shown, type Findings } from './read-text.ts';
 
 /** Seconds by which a clip may miss `sample_duration`: a sample or two of a resampler. */
 const durationSlack = 0.01;
@@ -20,20 +20,30 @@ interface HeardClip {
  * Reads every label and every sound file. Faults make results wrong or impossible; warnings are worth knowing.
  * A directory that cannot be read at all is a fault, not a throw.
  */
-export async function validateTask(dir: string): Promise<{ faults: string[]; warnings: string[] }> {
+export async function validateTask(
+  dir: string,
+  onProgress: (clips: number, total: number) => void = () => {},
+): Promise<{ faults: string[]; warnings: string[] }> {
   const { task, faults, warnings } = await readTask(dir);
   const findings: Findings = { faults, warnings };
   if (!task) return findings;
   const missing = new Set(faults.map((fault) => fault.slice(0, fault.indexOf(': '))));
+  reportOverlap(task, findings);
+  const total = task.sampleRates.length * [...task.splits.values()].reduce((sum, clips) => sum + clips.length, 0);
+  let done = 0;
   for (const rate of task.sampleRates) {
     const heard: HeardClip[] = [];
     for (const [split, clips] of task.splits) {
       if (missing.has(`${rate}/${split}`)) continue;
-      for (const { file } of clips) {
+      for (const { file, events } of clips) {
+        onProgress(++done, total);
         const path = `${rate}/${split}/${file}`;
         if (missing.has(path)) continue;
         const clip = await hear(dir, path, rate, task.metadata.sample_duration, findings);
-        if (clip) heard.push({ split, file, ...clip });
+        if (!clip) continue;
+        heard.push({ split, file, ...clip });
+        if (events && rate === task.sampleRates[0])
+          reportLateEvents(`${split}.json: ${shown(file)}`, events, clip.seconds, findings);
       }
     }
     reportRepeated(heard, rate, findings);
@@ -47,7 +57,7 @@ async function hear(
   rate: number,
   seconds: number | null,
   { faults, warnings }: Findings,
-): Promise<{ hash: string; isSilent: boolean } | undefined> {
+): Promise<{ hash: string; isSilent: boolean; seconds: number } | undefined> {
   let audio: ReturnType<typeof decodeWav>;
   try {
     audio = decodeWav(await readFile(join(dir, path)), path);
@@ -71,7 +81,39 @@ async function hear(
   }
   const [samples] = channels;
   const bytes = new Uint8Array(samples!.buffer, samples!.byteOffset, samples!.byteLength);
-  return { hash: sha256(bytes), isSilent: samples!.every((x) => x === 0) };
+  return { hash: sha256(bytes), isSilent: samples!.every((x) => x === 0), seconds: length };
+}
+
+/** An event that starts after its clip can never be found; one that only ends after it is cut. */
+function reportLateEvents(
+  clip: string,
+  events: readonly TaskEvent[],
+  seconds: number,
+  { faults, warnings }: Findings,
+): void {
+  const end = 1000 * (seconds + durationSlack);
+  events.forEach((event, i) => {
+    if (event.start >= end)
+      faults.push(`${clip}: event ${i} starts at ${event.start} ms; the clip has ${Math.round(1000 * seconds)} ms`);
+    else if (event.end > end)
+      warnings.push(`${clip}: event ${i} ends at ${event.end} ms; the clip has ${Math.round(1000 * seconds)} ms`);
+  });
+}
+
+/** One name in two splits is mostly one clip in two. Whether it is, their audio says (`reportRepeated`). */
+function reportOverlap(task: OpenedTask, { warnings }: Findings): void {
+  const first = new Map<string, string>();
+  const shared = new Map<string, string[]>();
+  for (const [split, clips] of task.splits) {
+    for (const { file } of clips) {
+      const earlier = first.get(file);
+      if (earlier === undefined) first.set(file, split);
+      else if (earlier !== split)
+        shared.set(`${earlier} and ${split}`, [...(shared.get(`${earlier} and ${split}`) ?? []), file]);
+    }
+  }
+  for (const [splits, files] of shared)
+    warnings.push(`${splits} share ${files.length} file names, such as ${shown(files[0])}; do they overlap?`);
 }
 
 /** The same audio in two splits leaks the answer; within one it only counts twice. Silence may well repeat. */

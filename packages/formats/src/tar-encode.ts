@@ -1,4 +1,4 @@
-/** Tar archives for tests, hostile ones included. */
+/** Writing tar archives, such as no honest writer makes too: for tests of what reads them. */
 export interface TarPart {
   readonly name: string;
   readonly content?: string | Uint8Array;
@@ -10,7 +10,7 @@ export interface TarPart {
   readonly prefix?: string;
 }
 
-export function tarOf(parts: readonly TarPart[], { close = true } = {}): Buffer {
+export function encodeTar(parts: readonly TarPart[], { close = true } = {}): Buffer {
   const blocks: Buffer[] = [];
   for (const { name, content = '', type = '0', linkname = '', size, prefix = '' } of parts) {
     const data = Buffer.from(content);
