@@ -11,6 +11,7 @@ import { register as engine } from './commands/engine.ts';
 import { register as evaluate } from './commands/eval.ts';
 import { register as leaderboard } from './commands/leaderboard.ts';
 import { register as ls } from './commands/ls.ts';
+import { register as predict } from './commands/predict.ts';
 import { register as pretrain } from './commands/pretrain.ts';
 import { register as quickstart } from './commands/quickstart.ts';
 import { register as score } from './commands/score.ts';
@@ -39,6 +40,7 @@ Examples:
 for (const register of [
   quickstart,
   pretrain,
+  predict,
   evaluate,
   leaderboard,
   embed,

@@ -12,6 +12,8 @@ export interface FoldOutcome {
   readonly metrics: Readonly<Record<string, number>>;
   /** The training loss on the test clips, of protocols that have one. */
   readonly loss: number | null;
+  /** Fitting and scoring. */
+  readonly seconds: number;
 }
 
 export async function evaluateSplit(probe: FittedProbe, split: ProbeSplit): Promise<Evaluated> {

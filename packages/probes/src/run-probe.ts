@@ -154,6 +154,7 @@ export async function runProbe(run: ProbeRun): Promise<ProbeResult> {
   for (const fold of run.folds.keys()) {
     const isWanted = run.only?.includes(fold) ?? true;
     if (!isWanted && !(fold === 0 && protocol.searchesFirstFoldOnly)) continue;
+    const began = run.now();
     const probe = await protocol.fit(inputOf(run, prepared, fold, first), options);
     first ??= probe.selection;
     if (!isWanted) continue;
@@ -162,7 +163,13 @@ export async function runProbe(run: ProbeRun): Promise<ProbeResult> {
     selection.push({ fold, ...probe.selection });
     const ofFold = predictionsOf(fold, test, tested, vocabulary.length);
     predictions.push(...ofFold);
-    outcomes.push({ fold, n: ofFold.length, ...outcomeOf(ofFold, run.metrics, vocabulary), loss: tested.loss ?? null });
+    outcomes.push({
+      fold,
+      n: ofFold.length,
+      ...outcomeOf(ofFold, run.metrics, vocabulary),
+      loss: tested.loss ?? null,
+      seconds: (run.now() - began) / 1000,
+    });
   }
   const seconds = (run.now() - start) / 1000;
   const metrics = metricValues({ task, predictions, classes: vocabulary.length, vocabulary }, run.metrics, {

@@ -4,6 +4,7 @@ import type { EngineOptions } from '@unlabel/engine';
 import { openModel, type ModelRef } from '../models/resolve.ts';
 import { embedShard, type EmbedJob } from './embed-job.ts';
 import { measureSpeed, type ModelSpeed } from './measure.ts';
+import { runPredictJob, type PredictJob } from '../predict/predict-job.ts';
 import { runProbeJob, type ProbeJob, type ProbeSummary } from './probe-job.ts';
 
 /** How fast a model is on this machine, for `--dry-run`. */
@@ -15,7 +16,7 @@ export interface SpeedJob {
   readonly longestSeconds: number;
 }
 
-export type Job = EmbedJob | ProbeJob | SpeedJob;
+export type Job = EmbedJob | ProbeJob | PredictJob | SpeedJob;
 export type JobResult<J extends Job> = J extends ProbeJob
   ? ProbeSummary
   : J extends SpeedJob
@@ -49,6 +50,7 @@ async function embedderOf(ref: ModelRef, memory: number): Promise<NonNullable<ty
 async function run(job: Job): Promise<unknown> {
   const report = (progress: number | string): boolean => process.send!({ progress } satisfies WorkerReply);
   if (job.kind === 'probe') return runProbeJob(job, engineOptions, report);
+  if (job.kind === 'predict') return runPredictJob(job, engineOptions, report);
   const { embedder, environment } = await embedderOf(job.model, job.memory);
   return job.kind === 'speed'
     ? measureSpeed(embedder, job.longestSeconds)

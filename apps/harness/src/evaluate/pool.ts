@@ -91,6 +91,7 @@ export function createPool(size: number, engine: EngineOptions): Pool {
 
 function describeJob(job: Job): string {
   if (job.kind === 'probe') return `${job.protocol} of ${job.model.id} on ${job.taskDir}`;
+  if (job.kind === 'predict') return `${job.protocol} of ${job.dir}`;
   if (job.kind === 'speed') return job.model.id;
   const { clips } = job.shard;
   return `${job.model.id}: embedding ${clips[0]!.path} … ${clips.at(-1)!.path}`;
