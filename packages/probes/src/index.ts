@@ -2,6 +2,7 @@ export * from './bootstrap.ts';
 export * from './chance.ts';
 export * from './embeddings.ts';
 export * from './goldens.ts';
+export * from './knn/index.ts';
 export * from './linear/linear.ts';
 export type { PredictionType } from './linear/loss.ts';
 export * from './metrics/detection/index.ts';

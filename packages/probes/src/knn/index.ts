@@ -1,0 +1,2 @@
+export { knnGoldens } from './goldens.ts';
+export * from './knn.ts';
