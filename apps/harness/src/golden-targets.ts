@@ -15,6 +15,7 @@ import {
   type NdArray,
 } from '@unlabel/core';
 import { decodeAudio, readJson, sha256 } from '@unlabel/formats';
+import { hearPredictor } from './predict/goldens.ts';
 import { z } from 'zod';
 import { isRecord } from './golden-compare.ts';
 
@@ -99,4 +100,4 @@ const wavDecode: GoldenTarget = {
   },
 };
 
-const ownTargets: GoldenTargets = { 'wav-decode*': wavDecode };
+const ownTargets: GoldenTargets = { 'wav-decode*': wavDecode, 'hear-predictor': hearPredictor };
