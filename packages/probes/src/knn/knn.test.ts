@@ -49,9 +49,7 @@ describe('the neighbours', () => {
       const row = [...data.subarray(5 * i, 5 * i + 5)];
       return row.map((value) => value / Math.hypot(...row));
     };
-    const [{ scores }] = knnVotes(train, queries, { classes: 4, ks: [7], temperature: 0.2 }) as [
-      { scores: Float64Array },
-    ];
+    const { scores } = knnVotes(train, queries, { classes: 4, ks: [7], temperature: 0.2 })[0]!;
     for (let q = 0; q < 9; q++) {
       const cosines = train.labels.map((label, i) => {
         const [a, b] = [unit(queries.data, q), unit(train.embeddings.data, i)];

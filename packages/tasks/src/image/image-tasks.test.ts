@@ -19,7 +19,7 @@ import {
 } from './testing.ts';
 import { validateImageTask } from './validate-image-task.ts';
 import { readVocDetections, vocTruthOf } from './voc-detections.ts';
-import { readVocTask } from './voc.ts';
+import { readVocTask, vocFlagsOf } from './voc.ts';
 
 const faultsOf = async (name: string, tree: Tree): Promise<string> =>
   (await validateImageTask(await writeTree(name, tree))).faults.join('\n');
@@ -124,6 +124,7 @@ describe('a VOC tree', () => {
   test('reads detections of the devkit and of JSON alike', async () => {
     const { task } = await readVocTask(await writeTree('VOC2007', vocTree));
     expect([...vocTruthOf(task!, 'train').keys()]).toEqual(['a', 'b']);
+    expect([...vocFlagsOf(task!, 'train')]).toEqual([1, 0, -1, 1]);
     expect(() => vocTruthOf(task!, 'val')).toThrow('has no split "val"; there are test, train');
     const texts = await writeTree('det', {
       'comp3_det_train_cat.txt': 'a 0.5 1 2 10 12\n',

@@ -10,6 +10,6 @@ export { readFolderTask } from './folders.ts';
 export { imageGoldens } from './goldens.ts';
 export * from './open-image-task.ts';
 export * from './validate-image-task.ts';
-export { isVocTree, readVocTask, type VocTask } from './voc.ts';
+export { isVocTree, readVocTask, vocFlagsOf, type VocTask } from './voc.ts';
 export * from './voc-annotation.ts';
 export * from './voc-detections.ts';

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { isUnlabelError, type ImageTask, type TaskImage } from '@unlabel/core';
+import { DataError, isUnlabelError, type ImageTask, type TaskImage } from '@unlabel/core';
 import { isSafeName, readText, shown, type Findings } from '../read-text.ts';
 import { filesInFolder, reportMissing } from './files.ts';
 import { boxOfCorners, boxProblem, parseVocAnnotation, type VocAnnotation } from './voc-annotation.ts';
@@ -75,6 +75,23 @@ export async function readVocTask(
     close: async () => {},
   };
   return { ...findings, task: needsImages && !hasImages ? undefined : task };
+}
+
+/**
+ * Flags of the class files [n, K] row-major, for `fitVocSvm`: 1 has the class, −1 has not, 0 has only difficult objects of it.
+ * Rows are the images of the split in the order of `task.splits`.
+ */
+export function vocFlagsOf(task: VocTask, split: string): Int8Array {
+  const images = task.splits.get(split);
+  if (!images)
+    throw new DataError(`${task.dir}: has no split "${split}"; there are ${[...task.splits.keys()].join(', ')}`);
+  const K = task.vocabulary.length;
+  const flags = new Int8Array(images.length * K).fill(-1);
+  images.forEach(({ labels, ignored = [] }, i) => {
+    for (const label of labels) flags[i * K + label] = 1;
+    for (const label of ignored) flags[i * K + label] = 0;
+  });
+  return flags;
 }
 
 interface ClassFlags {
