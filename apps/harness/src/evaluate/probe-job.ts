@@ -65,7 +65,11 @@ export async function runProbeJob(
     now: () => performance.now(),
   });
   const predictions = file.replace(/\.json$/, '.predictions.jsonl');
-  await writeFileAtomic(predictions, result.predictions.map(line).join(''));
+  const numberOf = (fold: number): number => job.folds?.[fold] ?? fold; // the task's, also where only some were run
+  await writeFileAtomic(
+    predictions,
+    result.predictions.map((one) => line({ ...one, fold: numberOf(one.fold) })).join(''),
+  );
   const isPartial = job.folds !== undefined || limit !== undefined;
   await writeJsonAtomic(file, {
     schema: 1,
@@ -94,9 +98,9 @@ export async function runProbeJob(
     ...(isPartial && {
       partial: { ...(job.folds && { folds: [...job.folds] }), ...(limit !== undefined && { limit }) },
     }),
-    outcomes: result.outcomes.map((outcome) => outcomeLine(outcome, folds, job.folds)),
+    outcomes: result.outcomes.map((outcome) => outcomeLine(outcome, folds, numberOf)),
     hashes: { weights: model.fingerprint, ...read.hashes },
-    selection: [...result.selection],
+    selection: result.selection.map((one, i) => ({ ...one, fold: numberOf(i) })),
     time: { embedSeconds: round(read.seconds), probeSeconds: round(result.seconds) },
     memory: { embedPeakBytes: read.peakBytes, probePeakBytes: process.resourceUsage().maxRSS * 1024 },
     environment,
@@ -112,14 +116,13 @@ const round = (seconds: number): number => Math.round(seconds * 1000) / 1000;
 const testClips = (task: OpenedTask, folds: readonly Fold[]): number =>
   folds.flatMap(({ test }) => test).reduce((sum, split) => sum + (task.splits.get(split)?.length ?? 0), 0);
 
-/** Fold numbers are the task's, also where only some were run. */
 function outcomeLine(
   { fold, n, metrics, loss }: FoldOutcome,
   folds: readonly Fold[],
-  numbers: readonly number[] | undefined,
+  numberOf: (fold: number) => number,
 ): NonNullable<Result['outcomes']>[number] {
   return {
-    fold: numbers?.[fold] ?? fold,
+    fold: numberOf(fold),
     test: [...(folds[fold]?.test ?? [])],
     n,
     metrics: Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, jsonNumber(value)])),

@@ -27,7 +27,9 @@ export function resultFile(
   task: Task,
 ): string {
   const part = `${folds ? `.folds-${folds.join('-')}` : ''}${limit === undefined ? '' : `.limit-${limit}`}`;
-  const name = `${task.id}.${protocol.replaceAll('/', '-')}.s${seed}${part}.json`;
+  const { mode = 'full' } = task.metadata;
+  const variant = mode === 'full' ? '' : `-${mode}`; // NSynth's 5h and 50h have one id
+  const name = `${task.id}${variant}.${protocol.replaceAll('/', '-')}.s${seed}${part}.json`;
   return join(out, 'results', model.id, shortFingerprint(model.fingerprint), name);
 }
 
