@@ -31,7 +31,7 @@ export interface ReadSplits {
 export async function readSplits(task: Task, { store, shards, splits: wanted }: EmbeddedTask): Promise<ReadSplits> {
   const splits = new Map<string, ProbeSplit>();
   if (shards.length === 0) {
-    for (const [split, hashes] of wanted) splits.set(split, labelsOf(task, split, hashes.length));
+    for (const [split, hashes] of wanted) splits.set(split, unheard(task, split, hashes.length));
     return {
       splits,
       width: 0,
@@ -63,6 +63,17 @@ export async function readSplits(task: Task, { store, shards, splits: wanted }: 
   const { width, seconds, peakBytes, environment } = index;
   return { splits, width, seconds, peakBytes, environment, hashes: { data, embeddings: sha256(used.join('\n')) } };
 }
+
+/** A split of which only the labels are known; of event tasks the events, without frames. */
+function unheard(task: Task, split: string, count: number): ProbeSplit {
+  const labels = labelsOf(task, split, count);
+  if (task.metadata.embedding_type === 'scene') return labels;
+  const offsets = new Int32Array(count + 1);
+  return { ...labels, frames: { offsets, timestamps: new Float64Array(0), events: eventsOf(task, split, count) } };
+}
+
+const eventsOf = (task: Task, split: string, count: number): FrameIndex['events'] =>
+  (task.splits.get(split) ?? []).slice(0, count).map(({ events }) => events ?? []);
 
 function labelsOf(task: Task, split: string, count: number): Pick<ProbeSplit, 'files' | 'labels'> {
   const clips = (task.splits.get(split) ?? []).slice(0, count);
@@ -100,6 +111,6 @@ async function readRows(
   }
   const embeddings = { data, width };
   if (kind === 'scene') return { embeddings };
-  const events = (task.splits.get(split) ?? []).slice(0, clips.length).map((clip) => clip.events ?? []);
+  const events = eventsOf(task, split, clips.length);
   return { embeddings, frames: { offsets, timestamps, events } satisfies FrameIndex };
 }
