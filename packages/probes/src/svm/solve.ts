@@ -99,7 +99,7 @@ export function solveSvms(rows: Rows, states: readonly SvmState[], C: number, op
         `SVM: ${open.length} of ${states.length} problems at cost ${C} did not converge in ${maxNewtonSteps} steps`,
       );
     }
-    const isDirect = steps.map((step) => isFactorized(rows, step, C));
+    const isDirect = steps.map((step) => isFactorized(rows, step, C, steps.length));
     conjugateGradients(
       rows,
       steps.filter((_, i) => !isDirect[i]),
@@ -115,13 +115,14 @@ export function solveSvms(rows: Rows, states: readonly SvmState[], C: number, op
 }
 
 /**
- * Whether factorising (a³/3 operations over a active images) is expected to cost less than conjugate gradients (4nD a step,
- * some 1.4 times as fast, as many steps as last time, growing with the cube root of C, as seen).
+ * Whether factorising (a³/3 operations over a active images) is expected to cost less than conjugate gradients: 4nD a step, some
+ * 1.4 times as fast, but bound by memory where few problems share a pass; as many steps as last time, growing with the cube
+ * root of C, as seen.
  */
-function isFactorized(rows: Rows, { active, state: { usual } }: Step, C: number): boolean {
+function isFactorized(rows: Rows, { active, state: { usual } }: Step, C: number, problems: number): boolean {
   const steps = usual.steps * Math.cbrt(usual.C === 0 ? 1 : Math.max(1, C / usual.C));
-  const isCheaper = (1.4 * active.length ** 3) / 3 < steps * 4 * rows.n * rows.width;
-  return active.length <= rows.mostActive && isCheaper;
+  const gradientCost = steps * 4 * rows.n * rows.width * (1 + 6 / problems);
+  return active.length <= rows.mostActive && (1.4 * active.length ** 3) / 3 < gradientCost;
 }
 
 const norm = (v: Float64Array): number => Math.sqrt(dot(v, v));
