@@ -26,7 +26,7 @@ const vector = (values: readonly number[]): NdArray<Float64Array> => ({
   shape: [values.length],
 });
 
-const cocoExpectationSchema = z.record(
+const cocoExpectationSchema = z.partialRecord(
   z.enum(['bbox', 'segm']),
   z.looseObject({
     stats: z.array(z.number()).length(12),
@@ -43,6 +43,12 @@ function parsed<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
 const readJson = async (path: string): Promise<unknown> => JSON.parse(await readFile(path, 'utf8')) as unknown;
 const listSchema = z.array(z.unknown());
 const instancesSchema = z.looseObject({ images: listSchema, annotations: listSchema, categories: listSchema });
+
+/** Overlaps that a golden has numbers for. */
+const kindsOf = (golden: GoldenFile): ('bbox' | 'segm')[] => {
+  const expected = parsed(cocoExpectationSchema, golden['expected'], `golden ${golden.name}: expected`);
+  return (['bbox', 'segm'] as const).filter((iou) => expected[iou] !== undefined);
+};
 
 async function evaluateFiles(dir: string, iou: 'bbox' | 'segm'): Promise<CocoEvaluation> {
   const file = parsed(instancesSchema, await readJson(join(dir, 'gt.json')), `${dir}/gt.json`);
@@ -85,7 +91,7 @@ function storedParts({
 const coco: DetectionGoldenTarget = {
   async run(golden, tools) {
     const outputs: Record<string, NdArray<TypedArray>> = {};
-    for (const iou of ['bbox', 'segm'] as const) {
+    for (const iou of kindsOf(golden)) {
       const evaluation = await evaluateFiles(join(tools.dir, golden.name), iou);
       const { stats, perCategory } = evaluation;
       for (const [name, part] of Object.entries(storedParts(evaluation))) outputs[`${iou}.${name}`] = part;
