@@ -38,7 +38,7 @@ const vocAp: ImageGoldenTarget = {
     const detections = await readVocDetections(join(dir, `${golden.name}-detections.json`), classes);
     const outputs: Outputs = {};
     for (const rules of modes) {
-      const split = [...task.splits.keys()].at(-1)!;
+      const split = task.splits.has('test') ? 'test' : [...task.splits.keys()].at(-1)!;
       const { perClass, mean }: VocEvaluation = evaluateVoc(vocTruthOf(task, split), classes, detections, {
         rules,
         iouThresholds,
