@@ -122,6 +122,7 @@ export async function readCocoTask(path: string): Promise<Findings & { task: Coc
     } catch (error) {
       if (!isUnlabelError(error)) throw error;
       findings.faults.push(error.message);
+      continue;
     }
     for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array); // no encoding: bytes
   }
