@@ -14,6 +14,7 @@ import { register as ls } from './commands/ls.ts';
 import { register as predict } from './commands/predict.ts';
 import { register as pretrain } from './commands/pretrain.ts';
 import { register as quickstart } from './commands/quickstart.ts';
+import { register as results } from './commands/results.ts';
 import { register as score } from './commands/score.ts';
 import { register as show } from './commands/show.ts';
 import { register as tasks } from './commands/tasks.ts';
@@ -46,6 +47,7 @@ for (const register of [
   embed,
   ls,
   show,
+  results,
   score,
   tasks,
   data,

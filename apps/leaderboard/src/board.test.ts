@@ -5,7 +5,7 @@ import { leaderboardColumns } from '@unlabel/core';
 import { pairedDifferences } from '@unlabel/probes';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { makeBoard, type Board } from './board.ts';
-import { buildLeaderboard } from './build.ts';
+import { buildLeaderboards } from './build.ts';
 import { collect } from './collect.ts';
 import { boardCsv, csvField } from './csv.ts';
 import { leaderboardSchema } from './json.ts';
@@ -174,7 +174,7 @@ describe('the files', () => {
     await writeSampleResults(join(dir, 'b'), models.toReversed(), tasks.toReversed());
     const read = async (from: string): Promise<string[]> => {
       const out = join(dir, `out-${from}`);
-      await buildLeaderboard({ ...options, dirs: [join(dir, from)], out });
+      await buildLeaderboards({ ...options, dirs: [join(dir, from)], out });
       return Promise.all(
         ['leaderboard.csv', 'leaderboard.json', 'leaderboard.html'].map((name) => readFile(join(out, name), 'utf8')),
       );
@@ -209,7 +209,8 @@ describe('the files', () => {
 
   test('the JSON meets its schema and holds environment, selection and paired differences', async () => {
     await writeSampleResults(dir, models, tasks);
-    const { leaderboard } = await buildLeaderboard({ ...options, dirs: [dir], out: dir });
+    const [built] = await buildLeaderboards({ ...options, dirs: [dir], out: dir });
+    const { leaderboard } = built!;
     const read = leaderboardSchema.parse(JSON.parse(await readFile(join(dir, 'leaderboard.json'), 'utf8')));
     expect(read).toEqual(leaderboard);
     const row = read.rows.find(({ label }) => label === 'delores-s')!;

@@ -92,6 +92,7 @@ async function readResult(path: string, warnings: string[]): Promise<CollectedRe
     warnings.push(message.startsWith(path) ? message : `${path}: ${message}`);
     return undefined;
   }
+  if (result.predictions === '') return { path, result, predictions: undefined }; // imported: there are none
   try {
     return { path, result, predictions: await readPredictions(path, result) };
   } catch (error) {
@@ -115,10 +116,13 @@ async function readPredictions(path: string, result: Result): Promise<Prediction
     predictions.push(parsed.data);
   }
   const classes = predictions[0]?.scores.length ?? 0;
-  const odd = predictions.find(
-    ({ labels, scores }) => scores.length !== classes || labels.some((k) => k < 0 || k >= classes),
+  const isEvents = predictions[0]?.events !== undefined;
+  const odd = predictions.find(({ labels, scores, events }) =>
+    isEvents
+      ? events === undefined
+      : scores.length !== classes || events !== undefined || labels.some((k) => k < 0 || k >= classes),
   );
-  if (classes === 0 || odd)
+  if ((classes === 0 && !isEvents) || odd)
     throw new Error(`${basename(file)}: ${odd ? `${odd.file} has other classes than the rest` : 'no clips'}`);
   if (predictions.length !== result.n)
     throw new Error(`${basename(file)}: ${predictions.length} clips; the result counts ${result.n}`);

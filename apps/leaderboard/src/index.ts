@@ -4,5 +4,8 @@ export * from './csv.ts';
 export * from './json.ts';
 export * from './ranking.ts';
 export * from './build.ts';
+export * from './hear/columns.ts';
+export * from './hear/export-csv.ts';
+export * from './hear/official-scores.ts';
 export { boardTable, type TableOptions } from './table.ts';
 export { boardHtml } from './html/page.ts';

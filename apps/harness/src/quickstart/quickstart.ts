@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { buildLeaderboard } from '@unlabel/leaderboard';
+import { buildLeaderboards } from '@unlabel/leaderboard';
 import type { QuickstartOptions } from '../commands/quickstart.ts';
 import { createDisplay } from '../display/display.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
@@ -61,16 +61,16 @@ export async function quickstart(options: QuickstartOptions): Promise<void> {
       display,
     });
     await writeTaskProjection(options.out, models[0]!, tasks, undefined);
-    const { table, warnings } = await buildLeaderboard({
+    const [board] = await buildLeaderboards({
       dirs: [options.out],
       out: options.out,
       title: 'DeLoRes-S pre-trained here, beside its baselines',
     });
-    for (const warning of warnings) display.warn(warning);
+    for (const warning of board!.warnings) display.warn(warning);
     display.close();
     const minutes = ((performance.now() - start) / 60000).toFixed(1);
     process.stdout.write(
-      `\n${table}\n\n` +
+      `\n${board!.table}\n\n` +
         `Pre-trained ${trained.steps} steps in ${trained.seconds.toFixed(0)} s on ${trained.engine.engine} ` +
         `(${(100 * trained.waitingShare).toFixed(1)} % waiting for data); everything in ${minutes} min.\n` +
         `The board, sortable:  ${pathToFileURL(join(options.out, 'leaderboard.html')).href}\n` +
