@@ -1,4 +1,5 @@
 export * from './audio-file.ts';
+export { downloadFile, type Downloaded, type DownloadOptions } from './download.ts';
 export * from './files.ts';
 export { gunzipStream } from './gunzip.ts';
 export * from './json-records.ts';

@@ -45,14 +45,9 @@ export async function importArchive(options: ImportOptions): Promise<Imported> {
   const { archive, out } = options;
   const entry = await stat(archive).catch(() => undefined);
   if (!entry?.isFile()) throw new DataError(`${archive}: is not a file. Expected a .tar.gz of HEAR tasks.`);
-  const recordFile = join(out, '.imports', `${basename(archive)}.json`);
-  const held = await readRecord(recordFile);
+  const held = await importedBefore(out, basename(archive), options.sha256);
+  if (held && held.bytes === entry.size) return held.imported;
   const expected = options.sha256?.toLowerCase();
-  if (held && held.bytes === entry.size && (expected === undefined || held.sha256 === expected)) {
-    const tasks = held.tasks.map((name) => join(out, name));
-    if (tasks.every((dir) => existsSync(join(dir, metadataFile))))
-      return { tasks, wasThere: true, sha256: held.sha256 };
-  }
   const staging = join(out, `.import-${randomBytes(6).toString('hex')}.tmp`);
   try {
     await mkdir(staging, { recursive: true });
@@ -65,19 +60,36 @@ export async function importArchive(options: ImportOptions): Promise<Imported> {
     if (found.length === 0) throw new DataError(`${archive}: holds no task (a folder with ${metadataFile})`);
     for (const dir of found) await place(dir, join(out, basename(dir)));
     const names = found.map((dir) => basename(dir));
-    await writeJsonAtomic(recordFile, { archive: basename(archive), bytes: entry.size, sha256, tasks: names });
+    await writeJsonAtomic(recordFile(out, basename(archive)), {
+      archive: basename(archive),
+      bytes: entry.size,
+      sha256,
+      tasks: names,
+    });
     return { tasks: names.map((name) => join(out, name)), wasThere: false, sha256 };
   } finally {
     await rm(staging, { recursive: true, force: true });
   }
 }
 
-async function readRecord(file: string): Promise<ImportRecord | undefined> {
+const recordFile = (out: string, name: string): string => join(out, '.imports', `${name}.json`);
+
+/** What an archive of this name gave, when all of it is still there (and the hash is the one asked for). */
+export async function importedBefore(
+  out: string,
+  name: string,
+  sha256?: string,
+): Promise<{ readonly bytes: number; readonly imported: Imported } | undefined> {
+  let record: ImportRecord;
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as ImportRecord; // ours, written whole
+    record = JSON.parse(await readFile(recordFile(out, name), 'utf8')) as ImportRecord; // ours, written whole
   } catch {
     return undefined;
   }
+  const tasks = record.tasks.map((task) => join(out, task));
+  const isWhole = tasks.every((dir) => existsSync(join(dir, metadataFile)));
+  if (!isWhole || (sha256 !== undefined && sha256.toLowerCase() !== record.sha256)) return undefined;
+  return { bytes: record.bytes, imported: { tasks, wasThere: true, sha256: record.sha256 } };
 }
 
 async function extract({ archive, limits, onProgress }: ImportOptions, size: number, into: string): Promise<string> {
