@@ -47,9 +47,9 @@ export async function embedShard(
     let held = 0;
     const flush = async (): Promise<void> => {
       const embedded = await embedClips(embedder, waiting, output, width);
-      const now = performance.now();
-      await writer.append(embedded, { seconds: (now - last) / 1000, peakBytes: process.resourceUsage().maxRSS * 1024 });
-      last = now;
+      const seconds = (performance.now() - last) / 1000;
+      await writer.append(embedded, { seconds, peakBytes: process.resourceUsage().maxRSS * 1024 });
+      last = performance.now(); // writing is not the model's time
       report(waiting.length);
       [waiting, held] = [[], 0];
     };
