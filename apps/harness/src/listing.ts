@@ -50,8 +50,16 @@ async function rowsOf(kind: string, taskDir: string): Promise<Row[]> {
       ];
     case 'tasks':
       return taskRows(taskDir);
+    case 'protocols': {
+      const { protocols } = await import('@unlabel/probes');
+      return Object.values(protocols).map(({ id, takesEvents, title }) => ({
+        id,
+        tasks: takesEvents ? 'scene, event' : 'scene',
+        title,
+      }));
+    }
     default:
-      throw new ConfigError(unknownName('kind', kind, ['methods', 'tasks', 'models', 'presets']));
+      throw new ConfigError(unknownName('kind', kind, ['methods', 'tasks', 'models', 'presets', 'protocols']));
   }
 }
 

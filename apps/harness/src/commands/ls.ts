@@ -6,7 +6,9 @@ export function register(program: Command): void {
   program
     .command('ls')
     .description('list what there is')
-    .addArgument(new Argument('<kind>', 'what').choices(['methods', 'tasks', 'models', 'presets', 'goldens']))
+    .addArgument(
+      new Argument('<kind>', 'what').choices(['methods', 'tasks', 'models', 'presets', 'protocols', 'goldens']),
+    )
     .argument('[glob]', 'only ids that match')
     .option('--tasks <dir>', 'where to look for tasks', 'out/data')
     .option('--json', 'as JSON')

@@ -161,11 +161,12 @@ test('a dry run says what it would take and writes nothing; events want a protoc
   expect(chance.stdout).toMatch(/chance +dcase2016_task2 +event_onset_200ms_fms/);
 });
 
-/** Runs `args` and sends SIGKILL to it or to one of its workers as soon as `isReady`; resolves with its exit code. */
+/** Runs `args` and sends a signal to it or to one of its workers as soon as `isReady`; resolves with its exit code. */
 async function interfere(
   args: readonly string[],
   isReady: () => Promise<boolean>,
   whom: 'parent' | 'worker' = 'parent',
+  signal: NodeJS.Signals = 'SIGKILL',
 ): Promise<{ code: number | null; stderr: string; struck: boolean }> {
   const child = spawn(process.execPath, [...flags, ...args], { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
   let stderr = '';
@@ -178,7 +179,7 @@ async function interfere(
       const target = whom === 'parent' ? child.pid : workersOf(child.pid!)[0];
       if (target === undefined) return;
       struck = true;
-      process.kill(target, 'SIGKILL');
+      process.kill(target, signal);
     });
   }, 10);
   const code = await ended;
@@ -224,6 +225,16 @@ test('a k-fold run that is killed twice ends with the bytes of an unbroken one; 
   }
   const before = await committed('stormy');
   await interfere(args('stormy'), async () => (await committed('stormy')) >= before);
+  const stopped = await interfere(
+    args('stormy'),
+    async () => existsSync(join(folder, 'stormy/.lock')) && (await committed('stormy')) > before,
+    'parent',
+    'SIGINT',
+  );
+  if (stopped.struck && stopped.code !== 0) {
+    expect(stopped.code).toBe(130);
+    expect(stopped.stderr).toMatch(/stopped\. To go on: npx unlabel eval random:delores-s@smoke/);
+  }
   expect(unlabel(...args('stormy')).status).toBe(0);
   const [calm, stormy] = [await results('calm'), await results('stormy')];
   expect([...stormy].map(([name, result]) => [name, settled(result)])).toEqual(
