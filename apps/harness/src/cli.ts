@@ -18,6 +18,7 @@ import { register as results } from './commands/results.ts';
 import { register as score } from './commands/score.ts';
 import { register as show } from './commands/show.ts';
 import { register as tasks } from './commands/tasks.ts';
+import { register as validate } from './commands/validate.ts';
 import { reportFailure } from './failure.ts';
 import { version } from './version.ts';
 
@@ -45,6 +46,7 @@ for (const register of [
   evaluate,
   leaderboard,
   embed,
+  validate,
   ls,
   show,
   results,

@@ -55,6 +55,20 @@ export function withWorkers(command: Command): Command {
   );
 }
 
+/** Options of models that are Python modules. */
+export function withForeign(command: Command): Command {
+  return command
+    .option('--weights <path>', 'weights that Python models are loaded with')
+    .addOption(
+      new Option('--python <exe>', 'Python that Python models run in (default: python3)').env('UNLABEL_PYTHON'),
+    )
+    .addOption(
+      new Option('--timeout <seconds>', 'that a Python model may take for one answer (default: 600)').argParser(
+        positiveInt,
+      ),
+    );
+}
+
 export const workersOf = (options: { readonly workers?: number }): number => options.workers ?? availableParallelism();
 
 export function engineOptionsOf(options: EngineCliOptions): EngineOptions {

@@ -1,12 +1,15 @@
 /** `unlabel embed MODEL FILES…`: audio files to one array of embeddings. */
 import type { Command } from 'commander';
-import { examples, withDisplay, withEngine, withSeed, type EngineCliOptions } from '../options.ts';
+import { examples, withDisplay, withEngine, withForeign, withSeed, type EngineCliOptions } from '../options.ts';
 
 export interface EmbedOptions extends EngineCliOptions {
   readonly out: string;
   readonly timestamps?: boolean;
   readonly seed: number;
   readonly display?: string;
+  readonly weights?: string;
+  readonly python?: string;
+  readonly timeout?: number;
 }
 
 export function register(program: Command): void {
@@ -22,8 +25,10 @@ export function register(program: Command): void {
         'unlabel embed logmel-stats ~/sounds -o sounds.npy',
       ]),
     );
-  withDisplay(withSeed(withEngine(command))).action(async (model: string, files: string[], options: EmbedOptions) => {
-    const { runEmbed } = await import('../models/embed-files.ts');
-    await runEmbed(model, files, options);
-  });
+  withDisplay(withSeed(withEngine(withForeign(command)))).action(
+    async (model: string, files: string[], options: EmbedOptions) => {
+      const { runEmbed } = await import('../models/embed-files.ts');
+      await runEmbed(model, files, options);
+    },
+  );
 }

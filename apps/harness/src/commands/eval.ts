@@ -6,6 +6,7 @@ import {
   positiveInt,
   withDisplay,
   withEngine,
+  withForeign,
   withSeed,
   withWorkers,
   type EngineCliOptions,
@@ -27,6 +28,9 @@ export interface EvalOptions extends EngineCliOptions {
   readonly dryRun?: boolean;
   readonly workers?: number;
   readonly display?: string;
+  readonly weights?: string;
+  readonly python?: string;
+  readonly timeout?: number;
 }
 
 export function register(program: Command): void {
@@ -66,8 +70,10 @@ ${examples([
   'unlabel eval out/mine out/mine@init --tasks quickstart -o out/eval && unlabel leaderboard build out/eval -o out/board',
 ])}`,
     );
-  withDisplay(withWorkers(withSeed(withEngine(command)))).action(async (models: string[], options: EvalOptions) => {
-    const { runEval } = await import('../evaluate/run.ts');
-    await runEval(models, options);
-  });
+  withDisplay(withWorkers(withSeed(withEngine(withForeign(command))))).action(
+    async (models: string[], options: EvalOptions) => {
+      const { runEval } = await import('../evaluate/run.ts');
+      await runEval(models, options);
+    },
+  );
 }

@@ -51,7 +51,7 @@ export async function runEval(models: readonly string[], options: EvalOptions): 
   const display = createDisplay(options.display);
   if (!Object.hasOwn(protocols, options.protocol))
     throw new ConfigError(`--protocol: ${unknownName('protocol', options.protocol, Object.keys(protocols))}`);
-  const refs = models.map((model) => parseModel(model, options.seed));
+  const refs = models.map((model) => parseModel(model, options.seed, options));
   const tasks = await openTasks(options.tasks, options.only, workersOf(options), display);
   const wanted: EvaluateOptions = {
     models: refs,

@@ -48,6 +48,19 @@ export async function describeModel(ref: ModelRef): Promise<ModelDescription> {
         sawUnlabelled: config.training.sawUnlabelled,
       };
     }
+    case 'python': {
+      // What it is only the module knows; it is loaded once for that.
+      const { pythonEmbedder } = await import('./python/python-embedder.ts');
+      const { id, method, fingerprint, sampleRate, source, params, dispose } = await pythonEmbedder(ref);
+      dispose?.();
+      return { ref, id, method, fingerprint, sampleRate, source, params, sawUnlabelled: [] };
+    }
+    case 'onnx': {
+      const { describeOnnx } = await import('./onnx/onnx-embedder.ts');
+      const { sidecar, fingerprint } = await describeOnnx(ref.file);
+      const { id = ref.id, method = 'onnx', sampleRate } = sidecar;
+      return { ref, id, method, fingerprint, sampleRate, source: ref.file, params: 0, sawUnlabelled: [] };
+    }
     case 'random': {
       const { randomFingerprint, randomModel, randomParams } = await import('./random-model.ts');
       const method = await load(methods, ref.method, 'method');

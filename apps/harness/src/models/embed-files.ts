@@ -13,10 +13,10 @@ const clipsAtOnce = 32;
 
 export async function runEmbed(model: string, files: readonly string[], options: EmbedOptions): Promise<void> {
   if (!options.out.endsWith('.npy')) throw new ConfigError(`--out ${options.out}: expected a name ending in .npy`);
-  const ref = parseModel(model, options.seed);
+  const ref = parseModel(model, options.seed, options);
   const items = await listItems(files);
   const display = createDisplay(options.display);
-  if (ref.kind !== 'baseline') {
+  if (ref.kind === 'directory' || ref.kind === 'random') {
     const { useEngine } = await import('@unlabel/engine');
     const info = await useEngine(engineOptionsOf(options));
     display.line(`engine: ${info.engine} ${info.version} (${info.reason}), ${info.device}, ${info.threads} threads`);

@@ -5,6 +5,8 @@ import { ConfigError, unknownName, type Embedder } from '@unlabel/core';
 import { methods } from '../registry.ts';
 import { baselineIds, statisticsBaseline, type BaselineId } from './baselines.ts';
 import { isModelDir } from './model-files.ts';
+import type { OnnxModelRef } from './onnx/onnx-embedder.ts';
+import type { PythonModelRef } from './python/python-embedder.ts';
 
 /** A model by where it is found; plain data, so that it can be sent to a worker. */
 export type ModelRef =
@@ -17,18 +19,34 @@ export type ModelRef =
       readonly method: string;
       readonly preset: string;
       readonly seed: number;
-    };
+    }
+  | PythonModelRef
+  | OnnxModelRef;
+
+/** What `--weights`, `--python` and `--timeout` say for the Python models of a command. */
+export interface ForeignOptions {
+  readonly weights?: string | undefined;
+  readonly python?: string | undefined;
+  readonly timeout?: number | undefined;
+}
+
+/** Seconds a Python module may take for one answer. */
+const defaultTimeout = 600;
 
 export const modelForms = [
   'a run directory of `unlabel pretrain` (its trained network), or RUN@init (its random initialisation)',
   'a model folder with model.safetensors and config.json',
   'random:METHOD[@PRESET] (a fresh network, --seed)',
   ...baselineIds.map((id) => `${id} (mean and standard deviation over time)`),
+  'python:MODULE[?weights=PATH&python=EXE&timeout=SECONDS] (a Python module with the HEAR API)',
+  'FILE.onnx with its front-end in FILE.onnx.json (needs onnxruntime-node)',
   'chance (the training labels’ frequencies)',
 ];
 
-/** Parse a MODEL argument; `seed` matters to `random:` only. */
-export function parseModel(text: string, seed: number): ModelRef {
+/** Parse a MODEL argument; `seed` matters to `random:` only, `foreign` to `python:` only. */
+export function parseModel(text: string, seed: number, foreign: ForeignOptions = {}): ModelRef {
+  if (text.startsWith('python:')) return pythonRef(text, foreign);
+  if (text.endsWith('.onnx')) return onnxRef(text);
   if (text === 'chance') return { kind: 'chance', id: 'chance' };
   if ((baselineIds as readonly string[]).includes(text)) return { kind: 'baseline', id: text };
   const random = /^random:([^@]+)(?:@(.+))?$/.exec(text);
@@ -53,6 +71,41 @@ export function parseModel(text: string, seed: number): ModelRef {
   );
 }
 
+function pythonRef(text: string, foreign: ForeignOptions): PythonModelRef {
+  const [, module = '', query = ''] = /^python:([^?]*)\??(.*)$/s.exec(text) ?? [];
+  if (!/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/.test(module))
+    throw new ConfigError(
+      `${text}: expected python:MODULE, a name that Python can import, such as python:hearbaseline.naive`,
+    );
+  const given = new URLSearchParams(query);
+  const odd = [...given.keys()].find((key) => !['weights', 'python', 'timeout'].includes(key));
+  if (odd !== undefined)
+    throw new ConfigError(`${text}: ${unknownName('option', odd, ['weights', 'python', 'timeout'])}`);
+  const weights = given.get('weights') ?? foreign.weights ?? '';
+  const timeout = Number(given.get('timeout') ?? foreign.timeout ?? defaultTimeout);
+  if (!(timeout > 0)) throw new ConfigError(`${text}: timeout: expected seconds above 0`);
+  const python = given.get('python') ?? foreign.python ?? process.env['UNLABEL_PYTHON'] ?? 'python3';
+  return { kind: 'python', id: module, module, weights, python, timeout };
+}
+
+function onnxRef(text: string): OnnxModelRef {
+  const file = resolve(text);
+  if (!existsSync(file)) throw new ConfigError(`${text}: there is no such file`);
+  if (!existsSync(`${file}.json`)) {
+    throw new ConfigError(
+      `${text}: its front-end is missing. Write ${text}.json with sampleRate, input (frontEnd, layout) and scene (output, size); \`npx unlabel validate --help\` shows one.`,
+    );
+  }
+  return {
+    kind: 'onnx',
+    id: text
+      .split(/[\\/]/)
+      .at(-1)!
+      .replace(/\.onnx$/, ''),
+    file,
+  };
+}
+
 const idOf = (base: string, isInit: boolean): string => `${base.split(/[\\/]/).at(-1)}${isInit ? '-init' : ''}`;
 
 /** Build the Embedder. Networks need the engine running; `chance` has no embeddings. */
@@ -69,6 +122,14 @@ export async function openModel(ref: ModelRef): Promise<Embedder> {
       ]);
       const loaded = await loadModelDir(ref.dir);
       return networkEmbedder({ ...loaded, id: ref.id, source: ref.source });
+    }
+    case 'python': {
+      const { pythonEmbedder } = await import('./python/python-embedder.ts');
+      return pythonEmbedder(ref);
+    }
+    case 'onnx': {
+      const { onnxEmbedder } = await import('./onnx/onnx-embedder.ts');
+      return onnxEmbedder(ref);
     }
     case 'random': {
       const { randomEmbedder } = await import('./random-model.ts');
