@@ -138,7 +138,7 @@ describe('with a trained run', () => {
     const wasKilled = await killWhen(
       evaluate('e2'),
       async () =>
-        existsSync(store) && (await readdir(store, { recursive: true })).some((name) => name.endsWith('.json')),
+        existsSync(store) && (await readdir(store, { recursive: true })).some((name) => name.endsWith('.jsonl')),
     );
     expect(wasKilled).toBe(true);
     expect(unlabel(...evaluate('e2')).status).toBe(0);
