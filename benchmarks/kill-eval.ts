@@ -27,19 +27,23 @@ const { values } = parseArgs({
 const cli = fileURLToPath(new URL('../apps/harness/src/cli.ts', import.meta.url));
 const folder = await mkdtemp(join(tmpdir(), 'kill-eval-'));
 const command = (out: string): string[] => [
-  ...['--conditions=@unlabel/source', '--no-warnings', cli, 'eval', values.model, '--tasks', folder],
-  ...[
-    '--protocol',
-    values.protocol,
-    '-o',
-    join(folder, out),
-    '--engine',
-    'wasm',
-    '--workers',
-    '2',
-    '--display',
-    'none',
-  ],
+  '--conditions=@unlabel/source',
+  '--no-warnings',
+  cli,
+  'eval',
+  values.model,
+  '--tasks',
+  folder,
+  '--protocol',
+  values.protocol,
+  '-o',
+  join(folder, out),
+  '--engine',
+  'wasm',
+  '--workers',
+  '2',
+  '--display',
+  'none',
 ];
 
 /** What a run leaves: hashes of its files by path, results without their timings and memory. */

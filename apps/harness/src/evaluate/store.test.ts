@@ -90,8 +90,15 @@ test('a shard of another engine is begun again, a damaged one is named', async (
 });
 
 const embedJob = (shard: Shard, store: string, more: object = {}) => ({
-  ...{ kind: 'embed' as const, model: { kind: 'baseline' as const, id: 'logmel-stats' }, store, shard },
-  ...{ wanted: shard.clips.length, output: 'scene' as const, cache: store, memory: 2 ** 30, ...more },
+  kind: 'embed' as const,
+  model: { kind: 'baseline' as const, id: 'logmel-stats' },
+  store,
+  shard,
+  wanted: shard.clips.length,
+  output: 'scene' as const,
+  cache: store,
+  memory: 2 ** 30,
+  ...more,
 });
 
 test('timestamp embeddings come back as frames of their files, with times in ms', async () => {
