@@ -1,7 +1,9 @@
 /** The table of probe protocols. A new one is one file and one line here. */
 import { ConfigError, unknownName } from '@unlabel/core';
 import { chance } from './chance.ts';
+import { knn } from './knn/protocol.ts';
 import { linear } from './linear/protocol.ts';
+import { logistic } from './logistic/protocol.ts';
 import { mlp } from './mlp/protocol.ts';
 import { hearBetter, hearFaithful } from './predictor/protocol.ts';
 import type { Protocol } from './protocol-types.ts';
@@ -12,6 +14,8 @@ export const protocols: Readonly<Record<string, Protocol>> = {
   [mlp.id]: mlp,
   [hearFaithful.id]: hearFaithful,
   [hearBetter.id]: hearBetter,
+  [knn.id]: knn,
+  [logistic.id]: logistic,
   [chance.id]: chance,
 };
 

@@ -51,8 +51,9 @@ export async function describeModel(ref: ModelRef): Promise<ModelDescription> {
     case 'python': {
       // What it is only the module knows; it is loaded once for that.
       const { pythonEmbedder } = await import('./python/python-embedder.ts');
-      const { id, method, fingerprint, sampleRate, source, params, dispose } = await pythonEmbedder(ref);
-      dispose?.();
+      const opened = await pythonEmbedder(ref);
+      const { id, method, fingerprint, sampleRate, source, params } = opened;
+      opened.dispose?.();
       return { ref, id, method, fingerprint, sampleRate, source, params, sawUnlabelled: [] };
     }
     case 'onnx': {
