@@ -33,7 +33,12 @@ test.each(cases)('$name: scikit-learn’s probabilities at the same C to 1e-6', 
     Array.from({ length: one.test.length / width }, () => [0]),
   );
   const input: FitInput = {
-    ...{ train, valid: other, classes, predictionType, primary: 'top1_acc', fold: 0 },
+    train,
+    valid: other,
+    classes,
+    predictionType,
+    primary: 'top1_acc',
+    fold: 0,
     vocabulary: Array.from({ length: classes }, (_, c) => String(c)),
     select: () => 0,
     rng: createRng(0),

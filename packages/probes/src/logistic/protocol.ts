@@ -22,8 +22,8 @@ export const logistic = {
     // ‖w‖²/2 + C·Σ loss: per clip l2 = 1/(C·n), and a strength is l2·n/D over the features that vary.
     const strength = 1 / (C * Math.max(fitStandardizer(embeddings).active, 1));
     const path = fitLinear({ embeddings, labels: train.labels, classes, predictionType }, [strength], {
-      tolerance: 1e-10,
-      maxIterations: 1000,
+      tolerance: 1e-13, // of the objective; its root is the distance of the scores
+      maxIterations: 2000,
     });
     const [point] = path.points;
     const scores = (split: ProbeSplit): Float64Array => path.scores(point!, path.project(embeddingsOf(split)));
