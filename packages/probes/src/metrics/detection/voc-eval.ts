@@ -167,12 +167,9 @@ const rounded = ({ image, name, score, box }: VocDetection): VocDetection => ({
 /** As Python formats with a number of decimals: exact, halves to even, where `toFixed` rounds them up. */
 export function roundDecimal(value: number, decimals: number): number {
   const twice = 2 * value * 10 ** decimals;
-  const isHalf = Number.isInteger(twice) && Math.abs(twice % 2) === 1 && isExactHalf(value, decimals);
+  // A binary fraction can end in a decimal 5 after `decimals` places only as a multiple of 2^−(decimals + 1).
+  const isHalf = Number.isInteger(value * 2 ** (decimals + 1)) && Math.abs(twice % 2) === 1;
   if (!isHalf) return Number(value.toFixed(decimals));
   const floor = Math.floor(twice / 2);
   return (floor % 2 === 0 ? floor : floor + 1) / 10 ** decimals;
 }
-
-/** Whether the number itself, not its product above, ends in a 5 after the decimals that are kept. */
-const isExactHalf = (value: number, decimals: number): boolean =>
-  /^50*$/.test(value.toFixed(60).slice(value.toFixed(60).indexOf('.') + 1 + decimals));
