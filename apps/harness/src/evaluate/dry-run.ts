@@ -79,8 +79,8 @@ function memoryLine(speed: ModelSpeed, share: number, longest: number, workers: 
   const fixed = `${workers} × ${showBytes(speed.residentBytes)}`;
   const rate = `${(1 / speed.perSecond).toFixed(0)} s of audio a second a worker`;
   if (speed.longestBytes === null) return `${rate}, memory about ${fixed}`;
-  const state = speed.longestBytes <= share ? 'within' : 'above';
-  return `${rate}, memory about ${fixed} and up to ${showBytes(Math.min(share, speed.longestBytes))} each; the longest clip (${longest.toFixed(1)} s) takes ${showBytes(speed.longestBytes)} in one pass, ${state} a worker's ${showBytes(share)}`;
+  const state = speed.longestBytes <= share / 2 ? 'within' : 'above';
+  return `${rate}, memory about ${fixed} and up to ${showBytes(Math.min(share / 2, speed.longestBytes))} each; the longest clip (${longest.toFixed(1)} s) takes ${showBytes(speed.longestBytes)} in one pass, ${state} the half of a worker's ${showBytes(share)} that passes may take`;
 }
 
 function embeddingBytes(task: OpenedTask, { clips, seconds }: TaskSize, speed: ModelSpeed): number {

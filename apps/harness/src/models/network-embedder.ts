@@ -36,7 +36,7 @@ export function networkEmbedder({ id, backbone, config, fingerprint, source }: N
   let perFrame: Promise<number> | undefined;
   const frameBytes = (): Promise<number> => (perFrame ??= bytesPerFrame(backbone, frontEnd.bands));
   const framesInMemory = async (): Promise<number> =>
-    memory === Infinity ? Infinity : Math.floor(memory / Math.max(1, await frameBytes()));
+    memory === Infinity ? Infinity : Math.floor(memory / 2 / Math.max(1, await frameBytes())); // half is for audio and copies
   const isLong = (array: NdArray, limit: number): boolean => array.shape[1]! > limit && canWindow(backbone);
 
   return {

@@ -34,7 +34,7 @@ test.each(['2020', '2022'] as const)('a long clip gives the same window by windo
   const audio = noise(6.13);
   const whole = await embedder.embedScenes([audio]);
   const frames = await embedder.embedTimestamps!(audio);
-  embedder.setMemory!(90 * (await bytesPerFrame(backbone, bands))); // 90 of 614 frames at once
+  embedder.setMemory!(2 * 90 * (await bytesPerFrame(backbone, bands))); // 90 of 614 frames at once
   const cut = await embedder.embedScenes([audio]);
   const cutFrames = await embedder.embedTimestamps!(audio);
   expect(cutFrames.timestamps).toEqual(frames.timestamps);
