@@ -21,12 +21,11 @@ export const logistic = {
     const embeddings = embeddingsOf(train);
     // ‖w‖²/2 + C·Σ loss: per clip l2 = 1/(C·n), and a strength is l2·n/D over the features that vary.
     const strength = 1 / (C * Math.max(fitStandardizer(embeddings).active, 1));
-    const path = fitLinear({ embeddings, labels: train.labels, classes, predictionType }, [strength], {
-      tolerance: 1e-13, // of the objective; its root is the distance of the scores
-      maxIterations: 2000,
-    });
-    const [point] = path.points;
-    const scores = (split: ProbeSplit): Float64Array => path.scores(point!, path.project(embeddingsOf(split)));
-    return { scores, selection: { C, validation: finite(select(scores(valid))), converged: point!.converged } };
+    const data = { embeddings, labels: train.labels, classes, predictionType };
+    // Down from strong penalties: from its start the solver does not always find the minimum of a weak one.
+    const path = fitLinear(data, [1000 * strength, 30 * strength, strength], { tolerance: 0, maxIterations: 1000 });
+    const point = path.points.at(-1)!;
+    const scores = (split: ProbeSplit): Float64Array => path.scores(point, path.project(embeddingsOf(split)));
+    return { scores, selection: { C, validation: finite(select(scores(valid))), converged: point.converged } };
   },
 } satisfies Protocol;
