@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { ConfigError, load, unknownName, type Method } from '@unlabel/core';
 import { globMatcher } from './glob.ts';
 import { baselineIds } from './models/baselines.ts';
-import { isModelDir, readModelConfig } from './models/model-files.ts';
+import { isModelDir, readModelConfig } from '@unlabel/zoo/files';
 import { modelForms } from './models/resolve.ts';
 import { methods } from './registry.ts';
 

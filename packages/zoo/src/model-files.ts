@@ -1,34 +1,38 @@
-/** The files of a model folder that can be read without an engine. */
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+/** The files of a model folder that can be read without an engine: `config.json` and `model.safetensors`, or its shards. */
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { modelConfigSchema, parseConfig, sizeOf, type ModelConfig } from '@unlabel/core';
-import { openSafetensors, readJson, sha256 } from '@unlabel/formats';
+import { readJson } from '@unlabel/formats';
+import { openWeights, shardIndexFile, weightFiles, weightsFile } from './weights.ts';
 
-export const weightsFile = 'model.safetensors';
+export const configFile = 'config.json';
 
 /** Whether a folder holds a kept network. */
 export const isModelDir = (dir: string): boolean =>
-  existsSync(join(dir, 'config.json')) && existsSync(join(dir, weightsFile));
+  existsSync(join(dir, configFile)) && (existsSync(join(dir, weightsFile)) || existsSync(join(dir, shardIndexFile)));
 
 export async function readModelConfig(dir: string): Promise<ModelConfig> {
-  const path = join(dir, 'config.json');
+  const path = join(dir, configFile);
   return parseConfig(modelConfigSchema, await readJson(path), path);
 }
 
-/** Hash of weights and config: embeddings made with another value are never reused. */
+/** Hash of weights and config, read as a stream: embeddings made with another value are never reused. */
 export async function fingerprintFile(dir: string): Promise<string> {
-  const [weights, config] = await Promise.all([readFile(join(dir, weightsFile)), readFile(join(dir, 'config.json'))]);
-  return sha256(Buffer.concat([weights, config]));
+  const hash = createHash('sha256');
+  for (const file of [...(await weightFiles(dir)), configFile]) {
+    for await (const block of createReadStream(join(dir, file))) hash.update(block as Buffer);
+  }
+  return hash.digest('hex');
 }
 
-/** Number of trainable values: all but running statistics. Reads the header only. */
+/** Number of trainable values: all but running statistics. Reads headers only. */
 export async function countValues(dir: string): Promise<number> {
-  const reader = await openSafetensors(join(dir, weightsFile));
+  const weights = await openWeights(dir);
   try {
-    const trained = reader.names.filter((name) => !/(^|\.)running_(mean|var)$/.test(name));
-    return trained.reduce((sum, name) => sum + sizeOf(reader.info(name).shape), 0);
+    const trained = weights.names.filter((name) => !/(^|\.)(running_(mean|var)|num_batches_tracked)$/.test(name));
+    return trained.reduce((sum, name) => sum + sizeOf(weights.shapeOf(name)), 0);
   } finally {
-    await reader.close();
+    await weights.close();
   }
 }

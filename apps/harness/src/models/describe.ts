@@ -2,7 +2,7 @@
 import { load } from '@unlabel/core';
 import { methods } from '../registry.ts';
 import { statisticsBaseline, type BaselineId } from './baselines.ts';
-import { countValues, fingerprintFile, readModelConfig } from './model-files.ts';
+import { countValues, fingerprintFile, readModelConfig } from '@unlabel/zoo/files';
 import type { ModelRef } from './resolve.ts';
 
 export interface ModelDescription {

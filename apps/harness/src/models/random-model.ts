@@ -27,7 +27,7 @@ export const randomFingerprint = (described: Omit<ModelConfig, 'backbone'>): str
   sha256(Buffer.from(canonicalJson({ described, initialization: 'v1' })));
 
 export async function randomEmbedder(ref: RandomRef): Promise<Embedder> {
-  const { networkEmbedder } = await import('./network-embedder.ts');
+  const { networkEmbedder } = await import('@unlabel/zoo');
   const method = await load(methods, ref.method, 'method');
   const described = randomModel(method, ref);
   const { backbone } = method.build(method.config.parse(described.methodConfig), {

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { ConfigError, unknownName, type Embedder } from '@unlabel/core';
 import { methods } from '../registry.ts';
 import { baselineIds, statisticsBaseline, type BaselineId } from './baselines.ts';
-import { isModelDir } from './model-files.ts';
+import { findCheckpoint, isModelDir } from '@unlabel/zoo/files';
 import type { OnnxModelRef } from './onnx/onnx-embedder.ts';
 import type { PythonModelRef } from './python/python-embedder.ts';
 
@@ -36,6 +36,7 @@ const defaultTimeout = 600;
 export const modelForms = [
   'a run directory of `unlabel pretrain` (its trained network), or RUN@init (its random initialisation)',
   'a model folder with model.safetensors and config.json',
+  'a checkpoint of the zoo by its id (`unlabel zoo ls`)',
   'random:METHOD[@PRESET] (a fresh network, --seed)',
   ...baselineIds.map((id) => `${id} (mean and standard deviation over time)`),
   'python:MODULE[?weights=PATH&python=EXE&timeout=SECONDS] (a Python module with the HEAR API)',
@@ -59,6 +60,8 @@ export function parseModel(text: string, seed: number, foreign: ForeignOptions =
   const base = resolve(isInit ? text.slice(0, -5) : text);
   const dir = isModelDir(base) ? base : join(base, isInit ? 'model-init' : 'model');
   if (isModelDir(dir)) return { kind: 'directory', id: idOf(base, isInit), dir, source: text };
+  const checkpoint = isInit ? undefined : findCheckpoint(text);
+  if (checkpoint !== undefined) return { kind: 'directory', id: text, dir: checkpoint, source: text };
   if (existsSync(base)) {
     throw new ConfigError(
       `${text}: the folder holds no ${isInit ? 'model-init/' : 'model/'} with model.safetensors and config.json. ` +
@@ -116,10 +119,7 @@ export async function openModel(ref: ModelRef): Promise<Embedder> {
     case 'chance':
       throw new ConfigError('chance has no embeddings.');
     case 'directory': {
-      const [{ loadModelDir }, { networkEmbedder }] = await Promise.all([
-        import('./model-dir.ts'),
-        import('./network-embedder.ts'),
-      ]);
+      const { loadModelDir, networkEmbedder } = await import('@unlabel/zoo');
       const loaded = await loadModelDir(ref.dir);
       return networkEmbedder({ ...loaded, id: ref.id, source: ref.source });
     }

@@ -4,7 +4,7 @@ import { ConfigError, type Backbone, type ModelConfig, type Task } from '@unlabe
 import { runProbe, type ProbeSplit } from '@unlabel/probes';
 import { foldsOf, openTask } from '@unlabel/tasks';
 import type { Display } from '../display/display.ts';
-import { networkEmbedder } from '../models/network-embedder.ts';
+import { networkEmbedder } from '@unlabel/zoo';
 import { writeLineChart } from '../pictures/curves.ts';
 import { appendLog, truncateLog, type RunDir } from '../run-dir.ts';
 

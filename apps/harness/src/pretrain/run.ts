@@ -23,8 +23,8 @@ import {
 import { readJson, writeJsonAtomic } from '@unlabel/formats';
 import type { PretrainOptions } from '../commands/pretrain.ts';
 import { createDisplay, type Display } from '../display/display.ts';
-import { saveModelDir } from '../models/model-dir.ts';
-import { isModelDir } from '../models/model-files.ts';
+import { saveModelDir } from '@unlabel/zoo';
+import { isModelDir } from '@unlabel/zoo/files';
 import { engineOptionsOf, workersOf } from '../options.ts';
 import { methods } from '../registry.ts';
 import { lockDir, openRunDir, readLog, truncateLog, type RunDir } from '../run-dir.ts';

@@ -1,16 +1,8 @@
 /** An Embedder over a backbone and its front-end. */
 import { createFrontEnd, frontEndSchema, type FrontEnd, type FrontEndConfig } from '@unlabel/audio';
-import {
-  ConfigError,
-  parseConfig,
-  type Backbone,
-  type Embedder,
-  type InputSpec,
-  type ModelConfig,
-  type NdArray,
-} from '@unlabel/core';
+import { ConfigError, parseConfig, type Backbone, type Embedder, type ModelConfig, type NdArray } from '@unlabel/core';
 import { countParams, tf } from '@unlabel/engine';
-import { rateOf } from '../pretrain/source.ts';
+
 import { bytesPerFrame, canWindow, forward, forwardWindows, groupByFrames, poolWindows } from './passes.ts';
 
 export interface NetworkOptions {
@@ -43,7 +35,7 @@ export function networkEmbedder({ id, backbone, config, fingerprint, source }: N
     id,
     method: config.method,
     fingerprint,
-    sampleRate: rateOf(input as Pick<InputSpec, 'sampleRate'>),
+    sampleRate: rateOf(input),
     sceneEmbeddingSize: backbone.width,
     timestampEmbeddingSize: backbone.frameWidth,
     params: countParams(backbone.params),
@@ -86,6 +78,11 @@ export function networkEmbedder({ id, backbone, config, fingerprint, source }: N
       tf.dispose([...backbone.params.values()]);
     },
   };
+}
+
+function rateOf({ sampleRate }: ModelConfig['input']): number {
+  if (typeof sampleRate === 'number') return sampleRate;
+  throw new ConfigError('input.sampleRate: an audio model must state it in Hz.');
 }
 
 /** Center of the first frame in ms: 0 for centered analysis, half a frame otherwise. */

@@ -1,20 +1,25 @@
-/** Writing and reading the kept network: `model.safetensors` + `config.json` in a folder. */
+/** Writing and reading the kept network: weights and `config.json` in a folder. */
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, createRng, type Backbone, type ModelConfig, type NdArray } from '@unlabel/core';
 import { backboneFamilies } from '@unlabel/backbones';
 import { assignArrays, toArrays } from '@unlabel/engine';
-import { encodeSafetensorsParts, openSafetensors, writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
-import { fingerprintFile, readModelConfig, weightsFile } from './model-files.ts';
+import { writeJsonAtomic } from '@unlabel/formats';
+import { configFile, fingerprintFile, readModelConfig } from './model-files.ts';
+import { openWeights, writeWeights, type WriteWeightsOptions } from './weights.ts';
 
 /** Written beside and renamed: a model folder is whole or absent. */
-export async function saveModelDir(dir: string, backbone: Backbone, config: ModelConfig): Promise<void> {
+export async function saveModelDir(
+  dir: string,
+  backbone: Backbone,
+  config: ModelConfig,
+  options: WriteWeightsOptions = {},
+): Promise<void> {
   const staging = `${dir}.tmp`;
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { recursive: true });
-  const arrays = await toArrays(backbone.params);
-  await writeFileAtomic(join(staging, weightsFile), encodeSafetensorsParts(arrays, { format: 'pt' }));
-  await writeJsonAtomic(join(staging, 'config.json'), config);
+  await writeWeights(staging, await toArrays(backbone.params), options);
+  await writeJsonAtomic(join(staging, configFile), config);
   await rm(dir, { recursive: true, force: true });
   await rename(staging, dir);
 }
@@ -36,13 +41,13 @@ export async function loadModelDir(dir: string): Promise<LoadedModel> {
     );
   }
   const backbone = family.build(config.backbone.config, createRng(0));
-  const reader = await openSafetensors(join(dir, weightsFile));
+  const weights = await openWeights(dir);
   try {
     const arrays: Record<string, NdArray> = {};
-    for (const name of reader.names) arrays[name] = await reader.readFloat32(name);
+    for (const name of weights.names) arrays[name] = await weights.read(name);
     assignArrays(backbone.params, arrays);
   } finally {
-    await reader.close();
+    await weights.close();
   }
   return { config, backbone, fingerprint: await fingerprintFile(dir) };
 }
