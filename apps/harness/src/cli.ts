@@ -19,6 +19,7 @@ import { register as score } from './commands/score.ts';
 import { register as show } from './commands/show.ts';
 import { register as tasks } from './commands/tasks.ts';
 import { register as validate } from './commands/validate.ts';
+import { register as zoo } from './commands/zoo.ts';
 import { reportFailure } from './failure.ts';
 import { version } from './version.ts';
 
@@ -47,6 +48,7 @@ for (const register of [
   leaderboard,
   embed,
   validate,
+  zoo,
   ls,
   show,
   results,

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { ConfigError, load, unknownName, type Method } from '@unlabel/core';
 import { globMatcher } from './glob.ts';
 import { baselineIds } from './models/baselines.ts';
-import { isModelDir, readModelConfig } from '@unlabel/zoo/files';
+import { isModelDir, readModelConfig, shippedIds } from '@unlabel/zoo/files';
 import { modelForms } from './models/resolve.ts';
 import { methods } from './registry.ts';
 
@@ -46,6 +46,7 @@ async function rowsOf(kind: string, taskDir: string): Promise<Row[]> {
         ...baselineIds.map((id) => ({ id, note: 'baseline: statistics over time' })),
         { id: 'chance', note: 'baseline: label frequencies' },
         ...Object.keys(methods).map((id) => ({ id: `random:${id}`, note: 'random initialisation' })),
+        ...shippedIds().map((id) => ({ id, note: 'checkpoint that ships with the project' })),
         ...(await runsBelow('out')).map((dir) => ({ id: dir, note: 'trained here' })),
       ];
     case 'tasks':

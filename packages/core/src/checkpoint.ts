@@ -10,6 +10,8 @@ export const modelConfigSchema = z.strictObject({
   backbone: z.strictObject({ id: z.string(), config: jsonObject }),
   /** `InputSpec` of the method: rate, front-end. */
   input: jsonObject,
+  /** Values of one embedding; 0 where there is none. Written by exports. */
+  embedding: z.strictObject({ scene: z.int().nonnegative(), timestamp: z.int().nonnegative() }).optional(),
   normalization: z.strictObject({ mean: z.number(), std: z.number().positive() }).nullable(),
   /** Where it comes from. */
   training: z.strictObject({

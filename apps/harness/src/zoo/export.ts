@@ -1,0 +1,190 @@
+/** What `unlabel zoo export` does: a run becomes a checkpoint folder with its card. */
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import {
+  canonicalJson,
+  ConfigError,
+  createRng,
+  load,
+  parseConfig,
+  unknownName,
+  type Method,
+  type ModelConfig,
+  type NdArray,
+} from '@unlabel/core';
+import { readJson, writeJsonAtomic } from '@unlabel/formats';
+import {
+  configFile,
+  countValues,
+  fingerprintFile,
+  isCheckpointId,
+  isModelDir,
+  openWeights,
+  readModelConfig,
+  writeCard,
+  writeManifest,
+  writeWeights,
+  type ModelCard,
+  type WeightDtype,
+} from '@unlabel/zoo/files';
+import { z } from 'zod';
+import { resolveMethod } from '../pretrain/recipe.ts';
+import { methods } from '../registry.ts';
+
+export interface ExportOptions {
+  readonly out: string;
+  readonly id: string;
+  readonly dtype: WeightDtype;
+  readonly licence: string;
+  /** Lines about the training audio. */
+  readonly data: readonly string[];
+}
+
+const runSchema = z.looseObject({
+  method: z.string(),
+  preset: z.string(),
+  config: z.record(z.string(), z.unknown()),
+  recipe: z.record(z.string(), z.unknown()),
+  data: z.looseObject({ sources: z.array(z.string()), items: z.int() }),
+  seed: z.int(),
+});
+const summarySchema = z.looseObject({ steps: z.int(), seconds: z.number() });
+const environmentSchema = z.looseObject({ engine: z.string(), version: z.string(), device: z.string() });
+
+/** Pictures of a run larger than this stay where they are. */
+const maxPictureBytes = 200_000;
+
+/**
+ * Writes the checkpoint beside its place and renames it.
+ * @throws ConfigError when the run is not finished, the id is none, or the folder is there
+ */
+export async function exportRun(run: string, options: ExportOptions): Promise<ModelCard> {
+  const { out, id, dtype } = options;
+  const model = [join(run, 'model'), run].find(isModelDir);
+  if (model === undefined)
+    throw new ConfigError(`${run}: holds no trained network; finish the run with \`unlabel pretrain\` first`);
+  if (!isCheckpointId(id))
+    throw new ConfigError(`--id ${id}: expected <backbone>.<method>_<data>, such as audiontt_d512.delores-s_disjoint`);
+  if (existsSync(out)) throw new ConfigError(`${out}: is there already; remove it or choose another --out`);
+  const config = await readModelConfig(model);
+  const staging = `${resolve(out)}.tmp`;
+  await rm(staging, { recursive: true, force: true });
+  await mkdir(staging, { recursive: true });
+  await writeWeights(staging, await arraysOf(model), { dtype });
+  const embedding = await embeddingSizes(config);
+  await writeJsonAtomic(join(staging, configFile), { ...config, embedding } satisfies ModelConfig);
+  for (const picture of ['loss.svg', 'probe.svg']) {
+    const from = join(run, picture);
+    const found = await stat(from).catch(() => undefined);
+    if (found && found.size <= maxPictureBytes) await copyFile(from, join(staging, picture));
+  }
+  const card = await cardOf(run, staging, { ...config, embedding }, options);
+  await writeCard(staging, card);
+  await writeManifest(staging, await fingerprintFile(model));
+  await rename(staging, out);
+  return card;
+}
+
+async function arraysOf(dir: string): Promise<Record<string, NdArray>> {
+  const weights = await openWeights(dir);
+  try {
+    const arrays: Record<string, NdArray> = {};
+    for (const name of weights.names) arrays[name] = await weights.read(name);
+    return arrays;
+  } finally {
+    await weights.close();
+  }
+}
+
+/** Sizes are the network's to say; it is built for that, without its weights. */
+async function embeddingSizes({
+  backbone: { id, config },
+}: ModelConfig): Promise<{ scene: number; timestamp: number }> {
+  const [{ useEngine, disposeParams }, { backboneFamilies }] = await Promise.all([
+    import('@unlabel/engine'),
+    import('@unlabel/backbones'),
+  ]);
+  await useEngine();
+  const family = backboneFamilies[id];
+  if (!family) throw new ConfigError(unknownName('backbone', id, Object.keys(backboneFamilies)));
+  const { width, frameWidth, params } = family.build(config, createRng(0));
+  disposeParams(params);
+  return { scene: width, timestamp: frameWidth };
+}
+
+async function cardOf(
+  run: string,
+  checkpoint: string,
+  config: ModelConfig,
+  { id, dtype, licence, data }: ExportOptions,
+): Promise<ModelCard> {
+  const method = await load(methods, config.method, 'method');
+  const held = existsSync(join(run, 'summary.json'))
+    ? parseConfig(runSchema, await readJson(join(run, 'config.json')), join(run, 'config.json'))
+    : undefined;
+  const { sawUnlabelled, items, steps } = config.training;
+  return {
+    schema: 1,
+    id,
+    title: `${method.card.title}, ${steps} steps on ${items} recordings`,
+    licence,
+    restricted: false,
+    method: method.id,
+    paper: method.card.paper,
+    source: 'trained here',
+    data: data.length > 0 ? [...data] : (held?.data.sources.map((source) => `${items} recordings of ${source}`) ?? []),
+    sawUnlabelled: [...sawUnlabelled],
+    backbone: config.backbone.id,
+    params: await countValues(checkpoint),
+    dtype,
+    sampleRate: Number(config.input['sampleRate']) || null,
+    embeddingSize: config.embedding ?? { scene: 0, timestamp: 0 },
+    training: held ? await trainingOf(run, method, held) : null,
+    limits: [
+      'Small, and trained for minutes: it shows the method at work, and is no substitute for the authors’ networks.',
+    ],
+    results: [],
+  };
+}
+
+async function trainingOf(
+  run: string,
+  method: Method,
+  held: z.output<typeof runSchema>,
+): Promise<ModelCard['training']> {
+  const summary = parseConfig(summarySchema, await readJson(join(run, 'summary.json')), join(run, 'summary.json'));
+  const environment = parseConfig(environmentSchema, await readJson(join(run, 'env.json')), join(run, 'env.json'));
+  return {
+    command: commandOf(method, held),
+    steps: summary.steps,
+    seconds: Math.round(summary.seconds),
+    engine: `${environment.engine} ${environment.version}`,
+    device: environment.device,
+  };
+}
+
+/** The command that makes the run again: the preset, and what differs from it. */
+function commandOf(method: Method, { preset, config, recipe, data, seed }: z.output<typeof runSchema>): string {
+  const base = resolveMethod(method, preset, {});
+  const set = (
+    prefix: string,
+    found: Readonly<Record<string, unknown>>,
+    usual: Readonly<Record<string, unknown>>,
+  ): string[] =>
+    Object.entries(found)
+      .filter(([key, value]) => canonicalJson(value ?? null) !== canonicalJson(usual[key] ?? null))
+      .map(([key, value]) => `--set ${prefix}${key}=${quoted(JSON.stringify(value))}`);
+  const changed = [...set('', config, base.config), ...set('recipe.', recipe, { ...base.recipe })];
+  const sources = data.sources.map((source) => `--data ${quoted(source)}`);
+  return [
+    `npx unlabel pretrain ${method.id}`,
+    `--preset ${preset}`,
+    ...changed,
+    ...sources,
+    `--seed ${seed}`,
+    '--out RUN',
+  ].join(' ');
+}
+
+const quoted = (text: string): string => (/^[\w./:=@,+-]+$/.test(text) ? text : `'${text}'`);
