@@ -2,6 +2,7 @@
 import type { Suite } from '../lib/measure.ts';
 import { cocoEval } from './coco-eval.ts';
 import { deloresEmbed, deloresStep, wasmRatio } from './delores.ts';
+import { eventMetrics } from './event-metrics.ts';
 import { frontEnd } from './front-end.ts';
 import { probe } from './probe.ts';
 import { startup } from './startup.ts';
@@ -11,6 +12,7 @@ export const suites: readonly Suite[] = [
   cocoEval,
   deloresStep,
   deloresEmbed,
+  eventMetrics,
   frontEnd,
   probe,
   startup,
