@@ -5,13 +5,14 @@
 import { ConfigError, DataError, messageOf, type Fold, type Result } from '@unlabel/core';
 import type { EngineOptions } from '@unlabel/engine';
 import { foldsOf, type OpenedTask } from '@unlabel/tasks';
+import { isDivisible } from '@unlabel/probes';
 import type { Display, Progress } from '../display/display.ts';
 import { commandLine, Interrupted, watchInterrupt } from '../interrupt.ts';
 import { describeModel, type ModelDescription } from '../models/describe.ts';
 import type { ModelRef } from '../models/resolve.ts';
 import { planTask, storeOf, type TaskPlan } from './clips.ts';
 import { createPool, type Pool } from './pool.ts';
-import { checkProbe } from './probe-job.ts';
+import { checkProbe, type ProbeJob } from './probe-job.ts';
 import { heldResult, readResult, resultFile, type Rerun } from './result-file.ts';
 import { committedClips, type Shard } from './store.ts';
 
@@ -156,9 +157,12 @@ async function runAll(options: EvaluateOptions, { cache, pairs }: Plan, pool: Po
         pair.results.map(async ({ seed, file, held }) => {
           if (held) return held;
           try {
-            await pool.run(probeJob(options, pair, seed, file), true, (note) => {
+            const job = probeJob(options, pair, seed, file);
+            const report = (note: number | string): void => {
               if (typeof note === 'string') probing.update(probed, `${pair.model.id} on ${pair.task.id}: ${note}`);
-            });
+            };
+            await shareOut(options, pool, job, Math.floor(options.workers / open), report);
+            await pool.run(job, true, report);
             probing.update(++probed, `${pair.model.id} on ${pair.task.id}`);
             return await readResult(file);
           } catch (error) {
@@ -172,6 +176,21 @@ async function runAll(options: EvaluateOptions, { cache, pairs }: Plan, pool: Po
   probing.finish(`${probed} new, ${pairs.flatMap(({ results }) => results).length - open} kept`);
   if (failures.length > 0) throw failureOf(failures);
   return done.flat().filter((result) => result !== undefined);
+}
+
+/** With workers to spare, a probe that can be divided is made in shares first; the job then finds them in its journal. */
+async function shareOut(
+  { protocol }: EvaluateOptions,
+  pool: Pool,
+  job: ProbeJob,
+  of: number,
+  report: (note: number | string) => void,
+): Promise<void> {
+  if (of < 2 || job.shards.length === 0 || !isDivisible(protocol)) return;
+  for (const stage of ['search', 'folds'] as const) {
+    const shares = Array.from({ length: of }, (_, index) => ({ index, of, stage }));
+    await Promise.all(shares.map((share) => pool.run({ ...job, share }, true, report)));
+  }
 }
 
 /** One error for all that failed; the rest has been done. */
@@ -220,7 +239,7 @@ function embedAll(
   };
 }
 
-function probeJob(options: EvaluateOptions, { model, task, plan, store }: Pair, seed: number, file: string) {
+function probeJob(options: EvaluateOptions, { model, task, plan, store }: Pair, seed: number, file: string): ProbeJob {
   const { folds, limit, protocol } = options;
   const clips = plan?.splits.map(
     ({ split, clips, wanted }) => [split, clips.slice(0, wanted).map(({ hash }) => hash)] as const,

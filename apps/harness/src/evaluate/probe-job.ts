@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { ConfigError, type Fold, type Prediction, type Result } from '@unlabel/core';
 import type { EngineOptions } from '@unlabel/engine';
 import { writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
-import { protocols, runProbe, type FoldOutcome } from '@unlabel/probes';
+import { protocols, runProbe, warmProbe, type FoldOutcome, type ProbeRun, type Share } from '@unlabel/probes';
 import { foldsOf, openTask, type OpenedTask } from '@unlabel/tasks';
 import type { ModelDescription } from '../models/describe.ts';
 import { version } from '../version.ts';
@@ -22,6 +22,8 @@ export interface ProbeJob extends EmbeddedTask {
   readonly limit?: number | undefined;
   /** Result file to write. */
   readonly file: string;
+  /** Make this share of the pieces the result is made of, and no result: several workers fit one probe together. */
+  readonly share?: Share | undefined;
 }
 
 export interface ProbeSummary {
@@ -46,14 +48,22 @@ export async function runProbeJob(
     environment = { ...environment, probe: { ...(await useEngine(engine)) } };
   }
   const all = foldsOf(task);
-  const folds = (job.folds ?? all.map((_, i) => i)).map((i) => all[i]!);
-  const inputs = { model: model.fingerprint, task: task.revision, protocol, seed, folds, hashes: read.hashes, version };
+  const inputs = {
+    model: model.fingerprint,
+    task: task.revision,
+    protocol,
+    seed,
+    folds: job.folds,
+    hashes: read.hashes,
+    version,
+  };
   const journal = fileJournal(file, inputs);
-  const result = await runProbe({
+  const run: ProbeRun = {
     protocol,
     task: task.id,
     splits: read.splits,
-    folds,
+    folds: all,
+    only: job.folds,
     vocabulary: task.vocabulary,
     predictionType: task.metadata.prediction_type,
     metrics: task.metadata.evaluation,
@@ -63,13 +73,14 @@ export async function runProbeJob(
     journal,
     onProgress: report,
     now: () => performance.now(),
-  });
+  };
+  if (job.share) {
+    await warmProbe(run, job.share);
+    return { seconds: 0 };
+  }
+  const result = await runProbe(run);
   const predictions = file.replace(/\.json$/, '.predictions.jsonl');
-  const numberOf = (fold: number): number => job.folds?.[fold] ?? fold; // the task's, also where only some were run
-  await writeFileAtomic(
-    predictions,
-    result.predictions.map((one) => line({ ...one, fold: numberOf(one.fold) })).join(''),
-  );
+  await writeFileAtomic(predictions, result.predictions.map(line).join(''));
   const isPartial = job.folds !== undefined || limit !== undefined;
   await writeJsonAtomic(file, {
     schema: 1,
@@ -98,9 +109,9 @@ export async function runProbeJob(
     ...(isPartial && {
       partial: { ...(job.folds && { folds: [...job.folds] }), ...(limit !== undefined && { limit }) },
     }),
-    outcomes: result.outcomes.map((outcome) => outcomeLine(outcome, folds, numberOf)),
+    outcomes: result.outcomes.map((outcome) => outcomeLine(outcome, all)),
     hashes: { weights: model.fingerprint, ...read.hashes },
-    selection: result.selection.map((one, i) => ({ ...one, fold: numberOf(i) })),
+    selection: [...result.selection],
     time: { embedSeconds: round(read.seconds), probeSeconds: round(result.seconds) },
     memory: { embedPeakBytes: read.peakBytes, probePeakBytes: process.resourceUsage().maxRSS * 1024 },
     environment,
@@ -119,10 +130,9 @@ const testClips = (task: OpenedTask, folds: readonly Fold[]): number =>
 function outcomeLine(
   { fold, n, metrics, loss }: FoldOutcome,
   folds: readonly Fold[],
-  numberOf: (fold: number) => number,
 ): NonNullable<Result['outcomes']>[number] {
   return {
-    fold: numberOf(fold),
+    fold,
     test: [...(folds[fold]?.test ?? [])],
     n,
     metrics: Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, jsonNumber(value)])),

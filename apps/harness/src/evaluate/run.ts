@@ -52,7 +52,11 @@ export async function runEval(models: readonly string[], options: EvalOptions): 
   if (!Object.hasOwn(protocols, options.protocol))
     throw new ConfigError(`--protocol: ${unknownName('protocol', options.protocol, Object.keys(protocols))}`);
   const refs = models.map((model) => parseModel(model, options.seed, options));
-  const tasks = await openTasks(options.tasks, options.only, workersOf(options), display);
+  const tasks = scoredBy(
+    options.protocol,
+    await openTasks(options.tasks, options.only, workersOf(options), display),
+    display,
+  );
   const wanted: EvaluateOptions = {
     models: refs,
     tasks,
@@ -87,6 +91,18 @@ export async function runEval(models: readonly string[], options: EvalOptions): 
     await unlock();
     display.close();
   }
+}
+
+/** Of a folder of tasks, those the protocol can score; a task that was asked for alone is refused later, with the reason. */
+function scoredBy(protocol: string, tasks: readonly OpenedTask[], display: Display): readonly OpenedTask[] {
+  if (protocols[protocol]?.takesEvents) return tasks;
+  const scenes = tasks.filter(({ metadata }) => metadata.embedding_type === 'scene');
+  if (scenes.length === 0 || scenes.length === tasks.length) return tasks;
+  const left = tasks.filter((task) => !scenes.includes(task)).map(({ id }) => id);
+  display.warn(
+    `${left.join(', ')}: about events, which ${protocol} does not score; left out (--protocol hear-faithful/v1 does)`,
+  );
+  return scenes;
 }
 
 function scoreLine({ model, task, primary, metrics, n, nFull, seed, partial }: Result): string {
