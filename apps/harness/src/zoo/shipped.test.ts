@@ -1,0 +1,50 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { testEngine } from '@unlabel/engine';
+import { load } from '@unlabel/zoo';
+import {
+  readCard,
+  readManifest,
+  resolveCheckpoint,
+  shippedDir,
+  shippedIds,
+  verifyCheckpoint,
+} from '@unlabel/zoo/files';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { methods } from '../registry.ts';
+
+beforeAll(() => testEngine());
+
+test('every method has a checkpoint trained here', () => {
+  for (const method of Object.keys(methods)) {
+    expect(
+      shippedIds().filter((id) => id.split('.')[1]!.startsWith(`${method}_`)),
+      method,
+    ).not.toEqual([]);
+  }
+});
+
+describe.each(shippedIds())('%s', (id) => {
+  test('is whole, small, and has scores with intervals in its card', async () => {
+    const dir = resolveCheckpoint(id);
+    expect(dir).toBe(join(shippedDir, id));
+    expect(await verifyCheckpoint(dir)).toEqual([]);
+    const { files } = await readManifest(dir);
+    for (const { name } of files) expect((await stat(join(dir, name))).size).toBeLessThan(2_000_000);
+    const card = await readCard(dir);
+    expect(card.id).toBe(id);
+    expect(card.training?.command).toContain(`npx unlabel pretrain ${card.method}`);
+    expect(card.results.length).toBeGreaterThan(5);
+    for (const { value, low, high } of card.results) expect(low! < value! && value! < high!).toBe(true);
+  });
+
+  test('embeds', async () => {
+    const model = await load(id);
+    const tone = Float32Array.from({ length: 22050 }, (_, t) => 0.3 * Math.sin((2 * Math.PI * 330 * t) / 22050));
+    const embedding = await model.embed(tone, { sampleRate: 22050 });
+    expect(embedding).toHaveLength((await readCard(resolveCheckpoint(id))).embeddingSize.scene);
+    expect(new Set(embedding).size).toBeGreaterThan(10);
+    expect(embedding.every(Number.isFinite)).toBe(true);
+    model.dispose();
+  });
+});
