@@ -53,7 +53,7 @@ test('a broken connection is taken up where it broke, and a file that is there i
   const file = await target();
   const seen: number[] = [];
   const options = { urls: [url], file, sha256: digest, waitMs: 1, onProgress: (loaded: number) => seen.push(loaded) };
-  expect(await downloadFile(options)).toEqual({ isNew: true, bytes: body.length });
+  expect(await downloadFile(options)).toEqual({ isNew: true, bytes: body.length, sha256: digest });
   expect(await readFile(file)).toEqual(body);
   expect(ranges).toEqual([undefined, 'bytes=30000-', 'bytes=60000-']);
   expect(seen.at(-1)).toBe(body.length);
@@ -97,7 +97,8 @@ test('names what is wrong: hash, size, status, length, scheme', async () => {
   const load = async (more: object): Promise<unknown> =>
     downloadFile({ urls: [url], file: await target(), waitMs: 1, tries: 2, ...more }).catch((error: unknown) => error);
   expect(await load({ sha256: '0'.repeat(64) })).toMatchObject({
-    message: expect.stringContaining(`SHA-256 ${digest}, expected 000`),
+    message: expect.stringContaining('nothing of it is kept'),
+    faults: [expect.stringContaining(`SHA-256 ${digest}, expected 000`)],
   });
   expect(await load({ bytes: 5 })).toMatchObject({ faults: [expect.stringContaining('has 100000 bytes, expected 5')] });
   expect(await load({ maxBytes: 99_999 })).toMatchObject({

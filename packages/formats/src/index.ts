@@ -1,5 +1,6 @@
 export * from './audio-file.ts';
-export { downloadFile, type Downloaded, type DownloadOptions } from './download.ts';
+export { downloadFile, isOffline, resumableBytes, type Downloaded, type DownloadOptions } from './download.ts';
+export { withFileLock, type FileLockOptions, type StillHeld } from './file-lock.ts';
 export * from './files.ts';
 export { gunzipStream } from './gunzip.ts';
 export * from './json-records.ts';
