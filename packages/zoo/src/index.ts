@@ -6,3 +6,6 @@ export * from './model-dir.ts';
 export * from './model-files.ts';
 export * from './network-embedder.ts';
 export * from './weights.ts';
+export * from './import/index.ts';
+export { keyMaps } from './maps/index.ts';
+export type { KeyMap } from './maps/key-map.ts';
