@@ -3,7 +3,7 @@ import { DataError, type NdArray, type TypedArray } from '@unlabel/core';
 import { checkedSize } from './bytes.ts';
 import { elementBytes, elementsFromBytes, type ElementType } from './dtype.ts';
 import { decodeNpyElements } from './npy.ts';
-import { namespaces, PickleGlobal, PickleObject, type Buildable } from './pickle.ts';
+import { namespaces, PickleGlobal, PickleObject, type Buildable } from './pickle-values.ts';
 
 /** A numpy dtype: 'f4' and its byte order. */
 class NumpyDtype implements Buildable {

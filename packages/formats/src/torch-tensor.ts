@@ -2,7 +2,7 @@
 import { DataError, type NdArray, type TypedArray } from '@unlabel/core';
 import { checkedSize } from './bytes.ts';
 import { elementBytes, elementsFromBytes, type ElementType } from './dtype.ts';
-import { PickleGlobal } from './pickle.ts';
+import { PickleGlobal } from './pickle-values.ts';
 
 /** Elements that several tensors may share. */
 export interface TorchStorage {

@@ -7,6 +7,7 @@ import { latin1, readUint64, viewOf } from './bytes.ts';
 import { elementBytes } from './dtype.ts';
 import { PickleGlobal, PickleObject, readPickle, type PickleOptions } from './pickle.ts';
 import { NumpyArray, plainConstructors } from './pickle-globals.ts';
+import { refusedGlobal } from './pickle-refused.ts';
 import { storageType, TorchTensor, type TorchStorage } from './torch-tensor.ts';
 import { readZip } from './zip.ts';
 
@@ -71,7 +72,8 @@ function readContainer(bytes: Uint8Array, name: string): unknown {
     storages.set(key, storage);
     return storage;
   };
-  return readPickle(zip.read(main), { name, constructors: constructors(name), persistent }).value;
+  return readPickle(zip.read(main), { name, constructors: constructors(name), persistent, refuse: refusedGlobal })
+    .value;
 }
 
 const latin1Text = (bytes: Uint8Array): string => latin1(bytes, 0, Math.min(bytes.length, 32)).trim();
@@ -84,7 +86,7 @@ function readLegacy(bytes: Uint8Array, name: string): unknown {
     `${name}: expected a PyTorch checkpoint, found ${bytes.length} bytes of something else`,
   );
   if (bytes[0] !== 0x80) throw notOurs;
-  const plain: PickleOptions = { name, constructors: plainConstructors(name) };
+  const plain: PickleOptions = { name, constructors: plainConstructors(name), refuse: refusedGlobal };
   const magic = readPickle(bytes, plain);
   if (magic.value !== legacyMagic) throw notOurs;
   const version = readPickle(bytes, plain, magic.end);
@@ -111,7 +113,11 @@ function readLegacy(bytes: Uint8Array, name: string): unknown {
     }
     return view === undefined ? root : viewOfStorage(root, view, name);
   };
-  const object = readPickle(bytes, { name, constructors: constructors(name), persistent }, system.end);
+  const object = readPickle(
+    bytes,
+    { name, constructors: constructors(name), persistent, refuse: refusedGlobal },
+    system.end,
+  );
   const keys = readPickle(bytes, plain, object.end);
   if (!Array.isArray(keys.value)) throw new DataError(`${name}: its list of storages is malformed`);
   let at = keys.end;
