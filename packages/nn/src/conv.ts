@@ -1,5 +1,5 @@
 /** 2-D convolution and max pooling, channels last. */
-import type { Rng, Variable } from '@unlabel/core';
+import type { Rng, Tensor, Variable } from '@unlabel/core';
 import { asTensor4D, init, parameter, tf, type Tensor4D } from '@unlabel/engine';
 import { stateless, type Layer } from './layer.ts';
 
@@ -10,33 +10,75 @@ export interface Conv2dOptions {
   readonly padding?: number;
   /** Default true. */
   readonly hasBias?: boolean;
+  /** First weights: torch's default U(±1/√fanIn), or the ResNets' normal of variance 2/fanOut. Default `default`. */
+  readonly init?: 'default' | 'kaimingFanOut';
 }
 
 export interface Conv2d extends Layer {
   readonly weight: Variable;
   readonly bias: Variable | undefined;
+  readonly stride: number;
+  readonly padding: number;
 }
 
 /** x [B, H, W, in] → [B, H′, W′, out]; square kernel, torch's default initialisation and geometry. */
 export function conv2d(inputs: number, outputs: number, kernel: number, rng: Rng, options: Conv2dOptions = {}): Conv2d {
   const { stride = 1, padding = 0, hasBias = true } = options;
   const shape = [outputs, inputs, kernel, kernel];
-  const weight = parameter(init.kaimingUniform(shape, rng.fork('weight')), { layout: 'conv2d' });
+  const draws = rng.fork('weight');
+  const first =
+    options.init === 'kaimingFanOut' ? init.kaimingNormal(shape, draws, 'fanOut') : init.kaimingUniform(shape, draws);
+  const weight = parameter(first, { layout: 'conv2d' });
   const bias = hasBias ? parameter(init.defaultBias(shape, rng.fork('bias'))) : undefined;
   return {
     weight,
     bias,
+    stride,
+    padding,
     params: new Map([['weight', weight], ...(bias ? [['bias', bias] as const] : [])]),
     forward: (x) => {
-      // zeros laid around by hand: the native engine takes no padding in numbers, and 'same' is lopsided when the stride is 2
-      const around: [number, number] = [padding, padding];
-      const padded = padding === 0 ? x : tf.pad(x, [[0, 0], around, around, [0, 0]]);
-      const y = tf.conv2d(asTensor4D(padded, 'conv2d'), weight as unknown as Tensor4D, stride, 'valid');
+      const y = convolve(x, weight, { stride, padding });
       return bias ? tf.add(y, bias) : y;
     },
   };
 }
 
-/** Largest of each size×size window, stride `size`; an incomplete last window is dropped, as in torch. [B, H, W, C] → [B, ⌊H/s⌋, ⌊W/s⌋, C] */
-export const maxPool2d = (size: number): Layer =>
-  stateless((x) => tf.maxPool(asTensor4D(x, 'maxPool2d'), size, size, 'valid'));
+/** Where the zeros of torch's geometry come from: laid around by the convolution itself when it can, else by hand. */
+export function convGeometry(
+  x: Tensor,
+  kernelSize: number,
+  { stride, padding }: { readonly stride: number; readonly padding: number },
+): { readonly x: Tensor4D; readonly padding: 'same' | 'valid' } {
+  const image = asTensor4D(x, 'conv2d');
+  if (padding === 0) return { x: image, padding: 'valid' };
+  if (stride === 1 && kernelSize === 2 * padding + 1) return { x: image, padding: 'same' };
+  // the native engine takes no padding in numbers, and 'same' is lopsided when the stride is 2
+  const around: [number, number] = [padding, padding];
+  return { x: tf.pad(image, [[0, 0], around, around, [0, 0]]), padding: 'valid' };
+}
+
+/** x [B, H, W, in] and a kernel [h, w, in, out] in memory layout, torch's geometry. */
+export function convolve(
+  x: Tensor,
+  kernel: Tensor,
+  geometry: { readonly stride: number; readonly padding: number },
+): Tensor {
+  const { x: image, padding } = convGeometry(x, kernel.shape[0]!, geometry);
+  return tf.conv2d(image, asTensor4D(kernel, 'conv2d kernel'), geometry.stride, padding);
+}
+
+export interface MaxPool2dOptions {
+  /** Default: the window's size. */
+  readonly stride?: number;
+  /** Zeros on each side. Equal to torch's −∞ only behind a ReLU, where nothing is smaller. Default 0. */
+  readonly padding?: number;
+}
+
+/** Largest of each size×size window; an incomplete last window is dropped, as in torch. [B, H, W, C] → [B, ⌊(H+2p−size)/s⌋+1, …, C] */
+export const maxPool2d = (size: number, options: MaxPool2dOptions = {}): Layer =>
+  stateless((x) => {
+    const { stride = size, padding = 0 } = options;
+    const around: [number, number] = [padding, padding];
+    const padded = padding === 0 ? x : tf.pad(x, [[0, 0], around, around, [0, 0]]);
+    return tf.maxPool(asTensor4D(padded, 'maxPool2d'), size, stride, 'valid');
+  });

@@ -1,4 +1,5 @@
 export * from './batch-norm.ts';
+export * from './conv-norm.ts';
 export * from './conv.ts';
 export * from './dropout.ts';
 export * from './layer.ts';
