@@ -199,12 +199,13 @@ async function receive(
   return isRest && held.isMixed;
 }
 
-function checkStatus({ status, statusText, header }: Response, maxRetryAfterMs: number): void {
+function checkStatus(response: Response, maxRetryAfterMs: number): void {
+  const { status, statusText } = response;
   if (status === 200 || status === 206) return;
   const text = `HTTP ${status} ${statusText}`.trim();
   const isTemporary = status >= 500 || status === 429 || status === 408 || status === 425;
   if (!isTemporary) throw new Refused(text);
-  const waitMs = retryAfterMs(header('retry-after'));
+  const waitMs = retryAfterMs(response.header('retry-after'));
   if (waitMs !== undefined && waitMs > maxRetryAfterMs)
     throw new Refused(`${text}; it asks to come back in ${Math.ceil(waitMs / 1000)} s`);
   throw new Broken(text, waitMs === undefined ? {} : { waitMs });
@@ -218,9 +219,9 @@ export function retryAfterMs(header: string | undefined, now = Date.now()): numb
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
-function validatorOf({ header }: Response): string {
-  const etag = header('etag');
-  return (etag?.startsWith('W/') ? undefined : etag) ?? header('last-modified') ?? '';
+function validatorOf(response: Response): string {
+  const etag = response.header('etag');
+  return (etag?.startsWith('W/') ? undefined : etag) ?? response.header('last-modified') ?? '';
 }
 
 /** A page is no checkpoint: share links that need a click, logins, and "file removed" come with status 200. */

@@ -110,7 +110,7 @@ function answer(
     ...(fault.gzip && { 'content-encoding': 'gzip' }),
     ...fault.headers,
   });
-  if (fault.drip) return void drip(response, body, fault.drip, count);
+  if (fault.drip) return drip(response, body, fault.drip, count);
   const part = fault.cutAt === undefined ? body : body.subarray(0, fault.cutAt);
   count(part.length);
   if (part.length === body.length && fault.length === undefined) return void response.end(part);

@@ -62,7 +62,11 @@ async function take(file: string, own: string): Promise<boolean> {
   const beside = `${file}.${randomUUID()}`;
   try {
     const handle = await open(beside, 'wx');
-    await handle.writeFile(own).finally(() => handle.close());
+    try {
+      await handle.writeFile(own);
+    } finally {
+      await handle.close();
+    }
     await link(beside, file);
     return true;
   } catch (error) {
