@@ -13,6 +13,7 @@ import {
 import { assignArrays, disposeParams, gradientToArray, tf, toArrays, valueAndGrads } from '@unlabel/engine';
 import { linear, sequential, stateless, type Layer } from '@unlabel/nn';
 import { buildResnet } from './resnet.ts';
+import { buildVit, type Vit } from './vit.ts';
 
 const rng = createRng(0);
 type Listed = readonly (readonly [string, readonly number[]])[];
@@ -140,7 +141,59 @@ async function runResnet(golden: GoldenFile, tools: GoldenTools): Promise<Output
 
 const resnetTarget: GoldenTarget = { run: runResnet };
 
+interface VitGolden {
+  readonly patch_size: number;
+  readonly embed_dim: number;
+  readonly depth: number;
+  readonly num_heads: number;
+  readonly img_size: number | readonly [number];
+}
+
+function buildListedVit(arrays: Readonly<Record<string, NdArray>>, config: VitGolden): Vit {
+  const { patch_size, embed_dim: width, depth, num_heads: heads, img_size } = config;
+  const imageSize = typeof img_size === 'number' ? img_size : img_size[0];
+  const backbone = buildVit({ patchSize: patch_size, imageSize, width, depth, heads }, rng);
+  assignArrays(backbone.params, arrays);
+  return backbone;
+}
+
+/** Class tokens of the last four blocks behind the final norm, side by side: DINO's linear probe. [B, 4·D] */
+const lastClassTokens = (backbone: Vit, blocks: readonly Tensor[]): Tensor =>
+  tf.concat(
+    blocks.slice(-4).map((block) => tf.squeeze(tf.slice(backbone.norm(block), [0, 0, 0], [-1, 1, -1]), [1])),
+    1,
+  );
+
+const dinoVit: GoldenTarget = {
+  async run(golden, tools) {
+    const backbone = buildListedVit(ruleArrays(golden.params, '', tools), golden.config as VitGolden);
+    const outputs: Outputs = {};
+    for (const shape of golden['shapes'] as number[][]) {
+      const size = `${shape[2]}x${shape[3]}`;
+      const x = goldenImage(`${golden.name}.${size}`, shape, tools);
+      const tensors: Record<string, Tensor> = tf.tidy(() => {
+        const { clip, maps } = backbone.forward(x, { training: false, maps: ['patches'] });
+        const traced = backbone.trace(x, { training: false });
+        return {
+          tokens: traced.embedded,
+          pos_encoding: traced.positions.clone(),
+          ...Object.fromEntries(traced.blocks.map((block, i) => [`block${i}`, block])),
+          cls: clip,
+          last_attention: traced.attention,
+          last4_cls: lastClassTokens(backbone, traced.blocks),
+          avgpool_patch: tf.mean(maps!['patches']!, [1, 2]),
+        };
+      });
+      for (const [name, tensor] of Object.entries(tensors)) outputs[`${size}.${name}`] = await readImage(tensor, false);
+      tf.dispose([x, ...Object.values(tensors)]);
+    }
+    disposeParams(backbone.params);
+    return outputs;
+  },
+};
+
 export const imageGoldens: GoldenTargets = {
   'resnet*': resnetTarget,
   'ckpt-moco-tiny': resnetTarget,
+  'dino-vit*': dinoVit,
 };

@@ -1,7 +1,17 @@
+export * from './attention.ts';
 export * from './batch-norm.ts';
 export * from './conv-norm.ts';
 export * from './conv.ts';
+export * from './dino-head.ts';
+export * from './drop-path.ts';
 export * from './dropout.ts';
+export * from './gelu.ts';
+export * from './layer-norm.ts';
 export * from './layer.ts';
 export * from './linear.ts';
 export * from './mlp.ts';
+export * from './patch-embed.ts';
+export * from './pos-embed.ts';
+export * from './transformer.ts';
+export * from './weight-norm.ts';
+export { goldens as headGoldens } from './goldens.ts';
