@@ -1,3 +1,4 @@
 export * from './barlow-twins.ts';
 export { goldens as objectiveGoldens } from './goldens.ts';
 export * from './info-nce.ts';
+export * from './tempo-ratio.ts';
