@@ -6,7 +6,8 @@ import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { retryAfterMs } from './download-request.ts';
 import { downloadFile, type DownloadOptions } from './download.ts';
 import { serveFaults, type Fault, type FaultServer } from './fault-server.ts';
 import { sha256 } from './files.ts';
@@ -15,6 +16,10 @@ const body = Buffer.from(Array.from({ length: 100_000 }, (_, i) => (i * 7919) % 
 const digest = sha256(body);
 const page = '<!DOCTYPE html><html><head><title>Sign in to\n your account</title></head><body></body></html>';
 const cleanUp: (() => void)[] = [];
+beforeEach(() => {
+  vi.stubEnv('NO_PROXY', '*'); // whatever the machine's proxies are
+  vi.stubEnv('no_proxy', '*');
+});
 afterEach(() => {
   for (const close of cleanUp.splice(0)) close();
   vi.unstubAllEnvs();
@@ -27,7 +32,7 @@ async function serve(fault?: (call: number, path: string) => Fault | undefined):
 }
 
 const target = async (): Promise<string> => join(await mkdtemp(join(tmpdir(), 'faults-')), 'a.bin');
-const quick = { waitMs: 1, stallMs: 150, tries: 3 };
+const quick = { waitMs: 1, stallMs: 300, tries: 3 };
 
 /** Downloads; then the file is whole under its name, or absent with a clear error. */
 async function attempt(options: DownloadOptions): Promise<Error | undefined> {
@@ -41,11 +46,11 @@ async function attempt(options: DownloadOptions): Promise<Error | undefined> {
   return failure;
 }
 
-test.each([1, 7, 997, 4096, 33_333, 99_999])(
+test.each([1, 7, 1999, 4096, 33_333, 99_999])(
   'a connection cut after every %i bytes ends with the file',
   async (every) => {
-    // The smallest cuts only at the start of the file: a hundred thousand requests prove no more than a hundred.
-    const { url } = await serve((call) => (every >= 997 || call < 100 ? { cutAt: every } : undefined));
+    // The smallest cuts only at the start of the file: a hundred thousand requests prove no more than fifty.
+    const { url } = await serve((call) => (every >= 1999 || call < 50 ? { cutAt: every } : undefined));
     const file = await target();
     expect(await attempt({ urls: [`${url}/a.bin`], file, sha256: digest })).toBeUndefined();
     expect(readdirSync(join(file, '..'))).toEqual(['a.bin']);
@@ -64,6 +69,7 @@ describe('faults that pass end with the whole file', () => {
       (call) => (call === 1 ? { cutAt: 40_000, etag: '"0"' } : { ignoreIfRange: true }),
     ],
     ['silence', (call) => (call === 1 ? { cutAt: 10_000, silent: true } : undefined)],
+    ['no answer at all', (call) => (call === 1 ? { hang: true } : undefined)],
     ['slow loris', (call) => (call === 1 ? { drip: [1, 10] } : undefined)],
     ['gzip although identity was asked', () => ({ gzip: true })],
     ['gzip that breaks', (call) => (call < 3 ? { gzip: true, cutAt: 100 } : undefined)],
@@ -93,7 +99,7 @@ describe('faults that last end with a clear error', () => {
     ['wrong hash', { body: Buffer.alloc(100_000) }, /has the SHA-256 .* expected/],
     ['another range', { cutAt: 10, wrongRange: true }, /another range|ended after|broke after/],
     ['an unknown encoding', { headers: { 'content-encoding': 'exi' } }, /encoding "exi"/],
-    ['an endless drip', { drip: [1, 10] }, /only \d+ bytes in 150 ms/, { minBytesPerSecond: 10_000 }],
+    ['an endless drip', { drip: [1, 10] }, /only \d+ bytes in 300 ms/, { minBytesPerSecond: 10_000 }],
     ['too much', {}, /at most 1000 are taken/, { maxBytes: 1000 }],
   ])('%s', async (_, fault, message, more) => {
     const { url, asked } = await serve(() => fault);
@@ -103,11 +109,26 @@ describe('faults that last end with a clear error', () => {
   });
 });
 
+test('Retry-After is seconds or a date', () => {
+  const now = Date.parse('Wed, 21 Oct 2015 07:28:00 GMT');
+  expect(retryAfterMs('30', now)).toBe(30_000);
+  expect(retryAfterMs('Wed, 21 Oct 2015 07:28:30 GMT', now)).toBe(30_000);
+  expect(retryAfterMs('Wed, 21 Oct 2015 07:27:00 GMT', now)).toBe(0);
+  expect([retryAfterMs('soon', now), retryAfterMs(undefined)]).toEqual([undefined, undefined]);
+});
+
+test('a Retry-After that is short enough is waited for', async () => {
+  const { url } = await serve((call) => (call === 1 ? { status: 503, headers: { 'retry-after': '1' } } : undefined));
+  const start = performance.now();
+  expect(await attempt({ urls: [`${url}/a.bin`], file: await target() })).toBeUndefined();
+  expect(performance.now() - start).toBeGreaterThan(990);
+});
+
 test('a gzip bomb is broken off at the size expected', async () => {
-  const server = await serveFaults({ '/a.bin': Buffer.alloc(50_000_000) }, () => ({ gzip: true }));
+  const server = await serveFaults({ '/a.bin': Buffer.alloc(10_000_000) }, () => ({ gzip: true }));
   cleanUp.push(() => server.close());
   const file = await target();
-  expect(await attempt({ urls: [`${server.url}/a.bin`], file, bytes: 100_000 })).toMatchObject({
+  expect(await attempt({ urls: [`${server.url}/a.bin`], file, bytes: 100_000, stallMs: 10_000 })).toMatchObject({
     faults: [expect.stringContaining('more than 100000 bytes')],
   });
 });

@@ -32,6 +32,8 @@ export interface Fault {
   /** Break the connection before any answer. */
   readonly reset?: boolean;
   readonly redirect?: string;
+  /** No answer. */
+  readonly hang?: boolean;
 }
 
 export interface Asked {
@@ -91,6 +93,7 @@ function answer(
   fault: Fault,
   count: (bytes: number) => void,
 ): void {
+  if (fault.hang) return;
   if (fault.reset) return void request.socket.destroy();
   if (fault.redirect !== undefined) return void response.writeHead(302, { location: fault.redirect }).end();
   if (fault.status !== undefined || (file === undefined && fault.body === undefined))

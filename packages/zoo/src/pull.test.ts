@@ -14,7 +14,11 @@ import { blobPath, filesDir, pulledRecords, removePulled, sizeBelow } from './zo
 const body = Buffer.from(Array.from({ length: 60_000 }, (_, i) => (i * 31) % 253));
 const digest = sha256(body);
 let server: FaultServer | undefined;
-beforeEach(async () => vi.stubEnv('UNLABEL_CACHE', await mkdtemp(join(tmpdir(), 'pull-'))));
+beforeEach(async () => {
+  vi.stubEnv('UNLABEL_CACHE', await mkdtemp(join(tmpdir(), 'pull-')));
+  vi.stubEnv('NO_PROXY', '*');
+  vi.stubEnv('no_proxy', '*');
+});
 afterEach(() => {
   server?.close();
   vi.unstubAllEnvs();
@@ -139,6 +143,34 @@ test('what cannot be imported yet is kept, and imported when it can be', async (
   const again = await pull(entry(), { patience, importer });
   expect(again).toMatchObject({ isNew: false, dir: pulledDir('net.method_data'), record: { notImported: null } });
   expect(server!.asked).toHaveLength(1);
+});
+
+test('a checkpoint folder is pulled from an index beside it, and checked against its manifest', async () => {
+  const config = Buffer.from('{}');
+  const weights = Buffer.alloc(1000, 7);
+  const parts = { 'config.json': config, 'model.safetensors': weights };
+  const files = Object.entries(parts).map(([name, bytes]) => ({ name, bytes: bytes.length, sha256: sha256(bytes) }));
+  const manifest = Buffer.from(JSON.stringify({ schema: 1, files, parent: null }));
+  const all = { ...parts, 'manifest.json': manifest };
+  const listed = Object.entries(all).map(([name, bytes]) => ({
+    name,
+    addresses: [`net.mine_data/${name}`],
+    bytes: bytes.length,
+    sha256: sha256(bytes),
+  }));
+  server = await serveFaults(
+    Object.fromEntries(Object.entries(all).map(([name, bytes]) => [`/zoo/net.mine_data/${name}`, bytes])),
+  );
+  const ours = entry({ id: 'net.mine_data', form: 'checkpoint', files: listed, index: `${server.url}/zoo/index.json` });
+  const { dir, record } = await pull(ours, { patience });
+  expect(dir).toBe(pulledDir('net.mine_data'));
+  expect(await readFile(join(dir, 'model.safetensors'))).toEqual(weights);
+  expect(await verifyPulled(record)).toEqual([]);
+  const short = listed.filter(({ name }) => name !== 'config.json');
+  await expect(pull({ ...ours, id: 'net.other_data', files: short }, { patience })).rejects.toMatchObject({
+    faults: ['config.json: is missing'],
+  });
+  expect(existsSync(pulledDir('net.other_data'))).toBe(false);
 });
 
 test('removing frees the blob only when nothing else needs it', async () => {

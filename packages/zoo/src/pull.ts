@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CheckpointError, ConfigError, DataError, messageOf } from '@unlabel/core';
+import { CheckpointError, ConfigError, DataError, isUnlabelError, messageOf } from '@unlabel/core';
 import { downloadFile, sha256File, withFileLock, type DownloadOptions } from '@unlabel/formats';
 import { pulledDir } from './find.ts';
 import type { IndexedEntry } from './index-file.ts';
@@ -114,15 +114,19 @@ async function pullFiles(entry: IndexedEntry, options: PullOptions): Promise<Pul
     files.push({ name: file.name, bytes, sha256, isVerified: file.sha256 !== null, address });
   }
   if (form === 'checkpoint') await assemble(entry, files);
-  const notImported =
-    form === 'checkpoint'
-      ? null
-      : options.importer
-        ? await tryImport(entry, options.importer)
-        : 'it is kept as its authors publish it';
-  const record: PullRecord = { schema: 1, id, files, pulled: new Date().toISOString(), notImported };
+  let record: PullRecord = {
+    schema: 1,
+    id,
+    files,
+    pulled: new Date().toISOString(),
+    notImported: form === 'checkpoint' ? null : 'it is kept as its authors publish it',
+  };
   await writeRecord(record);
-  return { record, isNew: true, dir: dirOf(entry, notImported) };
+  if (form === 'upstream' && options.importer) {
+    record = { ...record, notImported: await tryImport(entry, options.importer) };
+    await writeRecord(record);
+  }
+  return { record, isNew: true, dir: dirOf(entry, record.notImported) };
 }
 
 interface Loaded {
@@ -223,7 +227,8 @@ async function tryImport(entry: IndexedEntry, importer: Importer): Promise<strin
     return null;
   } catch (error) {
     await rm(staging, { recursive: true, force: true });
-    return messageOf(error);
+    if (!isUnlabelError(error)) throw error; // a fault of ours, not of the file
+    return error.message;
   }
 }
 

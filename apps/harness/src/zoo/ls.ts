@@ -55,7 +55,7 @@ export async function listZoo(words: readonly string[], options: ListOptions): P
   const shown = [...rows.values()]
     .filter(({ text }) => words.every((word) => text.toLowerCase().includes(word.toLowerCase())))
     .filter(({ state }) => !options.pulled || state !== '-')
-    .map(({ text: _, ...row }) => row);
+    .map(({ text: _text, ...row }) => row);
   if (options.json) return `${JSON.stringify(shown, null, 2)}\n`;
   if (shown.length === 0) return 'no checkpoint fits; see: npx unlabel zoo ls\n';
   const width = Math.max(...shown.map(({ id }) => id.length));

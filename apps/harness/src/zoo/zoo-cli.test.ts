@@ -54,6 +54,8 @@ async function scene(fault?: (call: number, path: string) => Fault | undefined, 
     UNLABEL_CACHE: join(folder, 'cache'),
     UNLABEL_ZOO_INDEX: index,
     UNLABEL_DISPLAY: 'none',
+    NO_PROXY: '*',
+    no_proxy: '*',
   };
   return {
     folder,
