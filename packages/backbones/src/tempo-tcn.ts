@@ -53,7 +53,7 @@ const POOL = 3;
 
 /**
  * `clip` [B, C] is `tempo_block.dense` before its ELU, what the published fine-tuning takes; `frames` [B, T′, C] are the network's
- * features in front of the mean over time, frame i standing for input frame i + 2 (of the default kernels). `branches` are the heads:
+ * features in front of the mean over time, frame i standing for input frame i + lostFrames/2. `branches` are the heads:
  * `z` [B, 1], proportional to the tempo up to a factor, and `tempo` [B, outputs], logits of the tempo classes. Maps by name:
  * `bn_input` [B, F, T, 1], `conv1`, `conv2`, `conv3` before their ELU [B, F′, T″, C], `tcn0` … [B, 1, T′, C].
  */
@@ -130,6 +130,7 @@ export function buildTempoTcn(config: Readonly<Record<string, unknown>>, rng: Rn
     width: channels,
     frameWidth: channels,
     frameStride: 1,
+    lostFrames: lost,
     forward,
     clone() {
       const copy = buildTempoTcn(parsed, rng);

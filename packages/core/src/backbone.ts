@@ -39,6 +39,11 @@ export interface Backbone {
   /** Input frames (or pixels) one output frame stands for; timestamps follow from it. */
   readonly frameStride: number;
   /**
+   * Input frames that convolutions without padding take away, half of them at either end: the first output frame stands for the
+   * input frames from lostFrames/2 on. Default 0.
+   */
+  readonly lostFrames?: number;
+  /**
    * Input frames on either side of an output frame's own, a multiple of `frameStride`, beyond which nothing changes it; left out
    * when it sees the whole clip. With `poolFrames`, long clips can be computed window by window.
    */

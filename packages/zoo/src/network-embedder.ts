@@ -21,8 +21,9 @@ export function networkEmbedder({ id, backbone, config, fingerprint, source }: N
   if (input['frontEnd'] === undefined)
     throw new ConfigError(`${source}: embedding raw waveforms is not supported by this backbone.`);
   const frontEnd = createFrontEnd(parseConfig(frontEndSchema, input['frontEnd'], `${source}: input.frontEnd`));
+  const lost = backbone.lostFrames ?? 0;
   const spectrogram = (audio: Float32Array): NdArray =>
-    normalized(frontEnd.apply(atLeast(audio, frontEnd, backbone.frameStride)), config);
+    normalized(frontEnd.apply(atLeast(audio, frontEnd, backbone.frameStride + lost)), config);
 
   let memory = Infinity;
   let perFrame: Promise<number> | undefined;
@@ -61,7 +62,7 @@ export function networkEmbedder({ id, backbone, config, fingerprint, source }: N
         : await forward(backbone, [input], 'frames');
       const hop = frontEnd.hopSeconds * 1000;
       const stride = backbone.frameStride;
-      const first = firstCenter(frontEnd.config) + ((stride - 1) / 2) * hop; // of the input frames behind one output frame
+      const first = firstCenter(frontEnd.config) + ((lost + stride - 1) / 2) * hop; // of the input frames behind one output frame
       const timestamps = Float32Array.from(
         { length: embeddings.length / backbone.frameWidth },
         (_, t) => first + t * stride * hop,

@@ -1,4 +1,5 @@
 /** The TCN of equivariant tempo estimation (Quint-e/equivariant-self-supervision-tempo@82ec6aa; equivariant-tempo.md). */
+import { frontEnds } from '@unlabel/audio';
 import { countLayers, shapeList, sizeAt, type KeyMap } from './key-map.ts';
 
 const block = (i: number): string => `tcn_block.model.TCNBlock${i}`;
@@ -41,5 +42,5 @@ export const equivariantTempo: KeyMap = {
     list.linear('tempo_block.output_reg', 1, channels);
     return list.shapes;
   },
-  input: { modality: 'audio', sampleRate: 44100 },
+  input: { modality: 'audio', sampleRate: frontEnds.tempo.sampleRate, frontEnd: frontEnds.tempo },
 };
