@@ -6,6 +6,7 @@ import { eventMetrics } from './event-metrics.ts';
 import { frontEnd } from './front-end.ts';
 import { probe } from './probe.ts';
 import { startup } from './startup.ts';
+import { torchRead } from './torch-read.ts';
 import { vocSvm } from './voc-svm.ts';
 
 export const suites: readonly Suite[] = [
@@ -17,5 +18,6 @@ export const suites: readonly Suite[] = [
   probe,
   startup,
   wasmRatio,
+  torchRead,
   vocSvm,
 ];

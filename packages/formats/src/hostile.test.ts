@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { hostileCorpus, type HostileCase } from './hostile-corpus.ts';
 import { decodeNpy } from './npy.ts';
 import { parseSafetensors } from './safetensors.ts';
-import { readTorchCheckpoint } from './torch.ts';
+import { openTorchCheckpoint, readTorchCheckpoint } from './torch.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'hostile-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -43,6 +43,32 @@ describe('always an error of ours, within a second, with nothing run and no file
     expect(isUnlabelError(thrown), thrown instanceof Error ? thrown.stack : 'it was read').toBe(true);
     expect(readdirSync(work)).toEqual(before);
     expect(existsSync(owned)).toBe(false);
+  });
+});
+
+describe('the same from disk', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hostile-files-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const torch = corpus.filter(({ kind }) => kind === 'torch');
+  test.each(torch.map((one, i) => [one.name, i, one.bytes] as const))('%s', (_name, i, bytes) => {
+    const path = join(folder, `${i}.pt`);
+    writeFileSync(path, bytes);
+    const start = performance.now();
+    let thrown: unknown;
+    try {
+      const file = openTorchCheckpoint(path);
+      try {
+        for (const tensor of file.tensors.values()) void tensor.data;
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      thrown = error;
+    }
+    expect(performance.now() - start).toBeLessThan(1000);
+    expect(isUnlabelError(thrown), thrown instanceof Error ? thrown.stack : 'it was read').toBe(true);
+    expect(existsSync(owned)).toBe(false);
+    rmSync(path);
   });
 });
 

@@ -1,5 +1,8 @@
 /** Parsers that ask for the bytes they need, so that one parser serves a buffer and a file. */
+import { read, readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { DataError } from '@unlabel/core';
 import { readExactly } from './files.ts';
 
 /** A part of the file that a parser needs next. Parsers ask only for what lies within the file. */
@@ -29,6 +32,40 @@ export async function scanFile<T>(scan: Scan<T>, handle: FileHandle, path: strin
     step = scan.next(
       isInHead ? head.subarray(offset, offset + length) : await readExactly(handle, offset, length, path),
     );
+  }
+  return step.value;
+}
+
+/** Runs a scan over an open file, each part read into memory of its own: nothing else is held. */
+export function scanDescriptor<T>(scan: Scan<T>, descriptor: number, name: string): T {
+  let step = scan.next();
+  while (!step.done) {
+    const { offset, length } = step.value;
+    const part = Buffer.allocUnsafeSlow(length);
+    for (let at = 0; at < length;) {
+      const count = readSync(descriptor, part, at, length - at, offset + at);
+      if (count === 0) throw new DataError(`${name}: it ends within ${length} bytes that start at ${offset}`);
+      at += count;
+    }
+    step = scan.next(part);
+  }
+  return step.value;
+}
+
+const readLater = promisify(read);
+
+/** The same while other work goes on: the system's threads read. */
+export async function scanDescriptorLater<T>(scan: Scan<T>, descriptor: number, name: string): Promise<T> {
+  let step = scan.next();
+  while (!step.done) {
+    const { offset, length } = step.value;
+    const part = Buffer.allocUnsafeSlow(length);
+    for (let at = 0; at < length;) {
+      const { bytesRead } = await readLater(descriptor, part, at, length - at, offset + at);
+      if (bytesRead === 0) throw new DataError(`${name}: it ends within ${length} bytes that start at ${offset}`);
+      at += bytesRead;
+    }
+    step = scan.next(part);
   }
   return step.value;
 }

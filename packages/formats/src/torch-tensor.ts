@@ -11,8 +11,12 @@ export interface TorchStorage {
   readonly typeName: string;
   /** Number of elements. */
   readonly length: number;
+  /** Whether `bytes` gives memory that nothing else holds. */
+  readonly isOwned?: boolean;
   /** Its bytes, checked to be as many as `length` takes. */
   bytes(): Uint8Array;
+  /** Reads them while other work goes on, so that `bytes` need not wait. */
+  preload?(): Promise<void>;
 }
 
 const storageTypes: Readonly<Record<string, ElementType>> = {
@@ -80,6 +84,11 @@ export class TorchTensor implements NdArray<TypedArray> {
     return this.#storage.type ?? this.#storage.typeName;
   }
 
+  /** Begins to read its storage, of files on disk; `data` then does not wait for the disk. */
+  preload(): Promise<void> {
+    return this.#storage.preload?.() ?? Promise.resolve();
+  }
+
   get data(): TypedArray {
     return (this.#data ??= this.#gather());
   }
@@ -92,6 +101,9 @@ export class TorchTensor implements NdArray<TypedArray> {
     const bytes = this.#storage.bytes();
     if (isContiguous(this.shape, this.#strides) || size === 0) {
       const start = size === 0 ? 0 : this.#offset * width;
+      const isAligned = (bytes.byteOffset + start) % 4 === 0;
+      if (type === 'F32' && this.#storage.isOwned === true && isAligned)
+        return new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset + start, size);
       return elementsFromBytes(type, bytes.subarray(start, start + size * width), this.#where);
     }
     const gathered = new Uint8Array(size * width);

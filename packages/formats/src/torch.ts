@@ -2,6 +2,7 @@
  * PyTorch checkpoints (`torch.save`) without PyTorch: the ZIP container of 1.6 and later, and the older sequence of pickles
  * (pytorch/pytorch torch/serialization.py describes both). Nothing in the file is run; see `pickle.ts`.
  */
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { DataError, isUnlabelError, messageOf } from '@unlabel/core';
 import { latin1, readUint64, viewOf } from './bytes.ts';
 import { elementBytes } from './dtype.ts';
@@ -9,7 +10,7 @@ import { PickleGlobal, PickleObject, readPickle, type PickleOptions } from './pi
 import { NumpyArray, plainConstructors } from './pickle-globals.ts';
 import { refusedGlobal } from './pickle-refused.ts';
 import { storageType, TorchTensor, type TorchStorage } from './torch-tensor.ts';
-import { readZip } from './zip.ts';
+import { openZipSync, readZip, type ZipArchive, type ZipFile } from './zip.ts';
 
 export { NumpyArray } from './pickle-globals.ts';
 export { PickleGlobal, PickleObject } from './pickle.ts';
@@ -35,7 +36,7 @@ export function readTorchCheckpoint(bytes: Uint8Array, name = 'checkpoint'): Tor
   try {
     root =
       latin1(bytes, 0, Math.min(4, bytes.length)) === 'PK\x03\x04'
-        ? readContainer(bytes, name)
+        ? readContainer(readZip(bytes, name), name)
         : readLegacy(bytes, name);
   } catch (cause) {
     if (isUnlabelError(cause)) throw cause;
@@ -44,8 +45,38 @@ export function readTorchCheckpoint(bytes: Uint8Array, name = 'checkpoint'): Tor
   return { tensors: collectTensors(root, name), root };
 }
 
-function readContainer(bytes: Uint8Array, name: string): unknown {
-  const zip = readZip(bytes, name);
+/** A checkpoint on disk. Close it when no tensor is read any more. */
+export interface OpenTorchCheckpoint extends TorchCheckpoint {
+  close(): void;
+}
+
+/**
+ * Opens a checkpoint file: of the ZIP container only its directory and its pickle are read, and each storage when a tensor of it
+ * is, once, into memory that the tensor then is a view of. Older files are read whole.
+ * @throws DataError as `readTorchCheckpoint`
+ */
+export function openTorchCheckpoint(path: string): OpenTorchCheckpoint {
+  const descriptor = openSync(path, 'r');
+  const head = Buffer.alloc(4);
+  try {
+    readSync(descriptor, head, 0, 4, 0);
+  } finally {
+    closeSync(descriptor);
+  }
+  if (head.toString('latin1') !== 'PK\x03\x04') return { ...readTorchCheckpoint(readFileSync(path), path), close() {} };
+  const zip = openZipSync(path);
+  try {
+    const root = readContainer(zip, path, zip.readLater);
+    return { root, tensors: collectTensors(root, path), close: () => zip.close() };
+  } catch (cause) {
+    zip.close();
+    if (isUnlabelError(cause)) throw cause;
+    throw new DataError(`${path}: malformed checkpoint (${messageOf(cause)})`, { cause });
+  }
+}
+
+/** @param readLater of an archive on disk, which gives memory of its own that tensors may then be views of */
+function readContainer(zip: ZipArchive, name: string, readLater?: ZipFile['readLater']): unknown {
   const main = [...zip.entries.keys()].find((entry) => /^[^/]+\/data\.pkl$/.test(entry));
   if (main === undefined) {
     const isScript = [...zip.entries.keys()].some((entry) => entry.includes('/code/'));
@@ -63,11 +94,20 @@ function readContainer(bytes: Uint8Array, name: string): unknown {
     const known = storages.get(key);
     if (known) return known;
     const where = `${name}: storage ${key}`;
+    const entry = `${folder}data/${key}`;
+    let later: Promise<void> | undefined;
     let content: Uint8Array | undefined; // checked once: many tensors may share it
     const storage: TorchStorage = {
       ...type,
       length,
-      bytes: () => (content ??= checkStorage(zip.read(`${folder}data/${key}`), storage, where)),
+      isOwned: readLater !== undefined,
+      bytes: () => (content ??= checkStorage(zip.read(entry), storage, where)),
+      ...(readLater && {
+        preload: () =>
+          (later ??= readLater(entry).then((read) => {
+            content ??= checkStorage(read, storage, where);
+          })),
+      }),
     };
     storages.set(key, storage);
     return storage;

@@ -2,11 +2,12 @@
  * Reading ZIP and ZIP64 archives (PKWARE APPNOTE 6.3): stored and deflated entries, found through the central directory.
  * Names, sizes, positions and checksums are checked; nothing is written anywhere.
  */
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { crc32, inflateRawSync } from 'node:zlib';
 import { DataError, messageOf } from '@unlabel/core';
 import { latin1, readUint64, utf8, viewOf } from './bytes.ts';
 import { openForReading } from './files.ts';
-import { scanBytes, scanFile, type Scan } from './scan.ts';
+import { scanBytes, scanDescriptor, scanDescriptorLater, scanFile, type Scan } from './scan.ts';
 
 export interface ZipEntry {
   readonly name: string;
@@ -72,6 +73,34 @@ export async function openZip(path: string): Promise<ZipReader> {
     };
   } catch (error) {
     await handle.close();
+    throw error;
+  }
+}
+
+export interface ZipFile extends ZipArchive {
+  /** The content of an entry, in memory of its own. */
+  read(name: string): Uint8Array;
+  /** The same while other work goes on. */
+  readLater(name: string): Promise<Uint8Array>;
+  close(): void;
+}
+
+/**
+ * The same without waiting, for readers that are asked for values and not for promises of them.
+ * @throws DataError as `readZip` does
+ */
+export function openZipSync(path: string): ZipFile {
+  const descriptor = openSync(path, 'r');
+  try {
+    const directory = scanDescriptor(scanDirectory(fstatSync(descriptor).size, path), descriptor, path);
+    return {
+      entries: directory.entries,
+      read: (entry) => scanDescriptor(scanEntry(directory, entry, path), descriptor, path),
+      readLater: (entry) => scanDescriptorLater(scanEntry(directory, entry, path), descriptor, path),
+      close: () => closeSync(descriptor),
+    };
+  } catch (error) {
+    closeSync(descriptor);
     throw error;
   }
 }

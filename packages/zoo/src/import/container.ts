@@ -1,8 +1,7 @@
 /** Opens what authors publish, whatever the container: every tensor by its path, read when it is asked for. */
 import { open } from 'node:fs/promises';
 import { CheckpointError, messageOf, type NdArray } from '@unlabel/core';
-import { decodeNpy, openSafetensors, openZip, readTorchCheckpoint } from '@unlabel/formats';
-import { readFile } from 'node:fs/promises';
+import { decodeNpy, openSafetensors, openTorchCheckpoint, openZip } from '@unlabel/formats';
 
 export interface ForeignTensor {
   readonly shape: readonly number[];
@@ -46,21 +45,32 @@ export async function openContainer(path: string): Promise<Container> {
     throw new CheckpointError(`${path}: is a web page; the address gave a page instead of the file. Pull it again.`);
   if (/\.safetensors$/i.test(path)) return openSafe(path);
   if (/\.npz$/i.test(path)) return openNpz(path);
-  const { tensors, root } = readTorchCheckpoint(await readFile(path), path);
+  const { tensors, root, close } = openTorchCheckpoint(path);
+  const list = [...tensors.values()];
+  let ahead: Promise<unknown> = Promise.resolve();
   return {
     kind: 'torch',
     root,
     tensors: new Map(
-      [...tensors].map(([name, tensor]): [string, ForeignTensor] => [
+      [...tensors].map(([name, tensor], i): [string, ForeignTensor] => [
         name,
         {
           shape: tensor.shape,
           dtype: tensor.dtype,
-          read: () => Promise.resolve({ data: float32(tensor.data), shape: tensor.shape }),
+          async read() {
+            const own = tensor.preload();
+            // The next one comes from the disk while this one's checksum is computed.
+            ahead = (list[i + 1]?.preload() ?? ahead).catch(() => {}); // its own read reports it
+            await own;
+            return { data: float32(tensor.data), shape: tensor.shape };
+          },
         },
       ]),
     ),
-    close: () => Promise.resolve(),
+    async close() {
+      await ahead; // nothing reads a descriptor that is closed
+      close();
+    },
   };
 }
 
