@@ -14,6 +14,7 @@ import {
 import { poolForward, poolGradApply, poolGradSums } from './pool';
 import { columnSums, columnSumsCombine, maxMeanTime, maxMeanTimeGrad, rowSums } from './reduce';
 import { maxPoolGrad } from './max-pool';
+import { listNonZeros, packStrips, sparseDots, sparseProduct } from './sparse';
 
 export function dispatch(operation: i32, d: usize, chunk: i32): void {
   switch (operation) {
@@ -100,6 +101,18 @@ export function dispatch(operation: i32, d: usize, chunk: i32): void {
       break;
     case 27:
       maxPoolGrad(d, chunk);
+      break;
+    case 28:
+      packStrips(d, chunk);
+      break;
+    case 29:
+      listNonZeros(d, chunk);
+      break;
+    case 30:
+      sparseProduct(d, chunk);
+      break;
+    case 31:
+      sparseDots(d, chunk);
       break;
     default:
       unreachable();

@@ -35,6 +35,12 @@ export function microKernels({ isRelaxed, columns }: Variant): string {
       )
       .join('\n') +
     ' }';
+  // A strip of 96 columns: at once in sixteen 256-bit registers, in two runs in 128-bit ones.
+  const strip = range((columns * 6) / 4);
+  const runs = range(16 / columns).map((run) => run * columns * 24);
+  // A dot product keeps y in registers: half a strip, or the sums have no room and it runs at half the speed.
+  const half = range(12);
+  const halves = [0, 192];
   return `
 export const MR: i32 = ${MR};
 export const NR: i32 = ${columns};
@@ -75,6 +81,57 @@ ${load}
     a += skip;
   }
 ${store.replaceAll(/f32x4\.pmax\((c\d+), low\)/g, '$1')}
+}
+
+/** Adds x·(row of b) to a strip of c for each listed x of \`rows\` rows; lists lie \`slot\` bytes apart. See \`sparse.ts\`. */
+export function axpyRows(
+  lists: usize, slot: usize, ends: usize, b: usize, rows: i32, c: usize, step: usize,
+): void {
+  for (let i = 0; i < rows; i++, lists += slot, c += step) {
+    const end = <usize>load<u32>(ends + (i << 2));
+${runs
+  .map(
+    (from) => `    {
+      ${strip.map((j) => `let c${j} = v128.load(c, ${from + 16 * j});`).join(' ')}
+      for (let at = lists; at < end; at += 8) {
+        const p = b + <usize>load<u32>(at);
+        const x = v128.load32_splat(at, 4);
+        ${strip.map((j) => `c${j} = fma(x, v128.load(p, ${from + 16 * j}), c${j});`).join(' ')}
+      }
+      ${strip.map((j) => `v128.store(c, c${j}, ${from + 16 * j});`).join(' ')}
+    }`,
+  )
+  .join('\n')}
+  }
+}
+
+/** Adds a strip of y·(row of b) to the eight lanes of each listed number of \`rows\` rows. */
+export function dotRows(
+  lists: usize, slot: usize, ends: usize, b: usize, rows: i32, y: usize, yStep: usize, lanes: usize, lanesStep: usize,
+): void {
+  for (let i = 0; i < rows; i++, lists += slot, y += yStep, lanes += lanesStep) {
+    const end = <usize>load<u32>(ends + (i << 2));
+${halves
+  .map(
+    (from) => `    {
+      ${half
+        .map((j) => `const y${j} = v128.load(y, ${from + 16 * j});`)
+        .join(' ')}
+      let lane = lanes;
+      for (let at = lists; at < end; at += 8, lane += 32) {
+        const p = b + <usize>load<u32>(at);
+        let a0 = v128.load(lane);
+        let a1 = v128.load(lane, 16);
+        ${half
+          .map((j) => `a${j % 2} = fma(y${j}, v128.load(p, ${from + 16 * j}), a${j % 2});`)
+          .join(' ')}
+        v128.store(lane, a0);
+        v128.store(lane, a1, 16);
+      }
+    }`,
+  )
+  .join('\n')}
+  }
 }
 
 /** A in place: rows \`step\` bytes apart (those beyond \`m\` repeat the last), \`outer\` runs of \`depth\` numbers each. */

@@ -10,4 +10,5 @@ export {
 export { dense, type DenseOptions } from './dense.ts';
 export { dropout, dropoutMask } from './dropout.ts';
 export { maxMeanTime } from './max-mean-time.ts';
+export { sparseDense } from './sparse-dense.ts';
 export { sgdMomentum, type SgdMomentumOptions } from './sgd-momentum.ts';

@@ -15,6 +15,7 @@ import {
   dropoutMask,
   maxMeanTime,
   sgdMomentum,
+  sparseDense,
 } from './index.ts';
 import { composed } from './kernel.ts';
 
@@ -70,6 +71,10 @@ const cases: Readonly<Record<string, Case>> = {
   'dense over the last of three axes with a transposed kernel': {
     inputs: [values([2, 3, 4], 'x'), values([5, 4], 'kernel')],
     run: (x, kernel) => dense(x!, kernel!, undefined, { transposeKernel: true }),
+  },
+  'dense on what a ReLU and a dropout leave': {
+    inputs: [values([7, 12], 'x'), values([12, 5], 'kernel'), values([5], 'bias')],
+    run: (x, kernel, bias) => sparseDense(dropout(tf.relu(x!), 0.2, 5), kernel!, bias!),
   },
   dropout: { inputs: [values([7, 9], 'x')], run: (x) => dropout(x!, 0.3, 4_000_000_007) },
   'max + mean over time': { inputs: [values([3, 5, 70], 'x')], run: (x) => maxMeanTime(x!) },

@@ -8,6 +8,7 @@ import { batchNormReluPool, batchNormTrain } from '../ops/batch-norm.ts';
 import { dense } from '../ops/dense.ts';
 import { dropout } from '../ops/dropout.ts';
 import { maxMeanTime } from '../ops/max-mean-time.ts';
+import { sparseDense } from '../ops/sparse-dense.ts';
 import { sgdMomentum } from '../ops/sgd-momentum.ts';
 import { checkGradients } from '../testing.ts';
 import { exactNorm, type NormOptions } from './exact-norm.ts';
@@ -69,6 +70,14 @@ for (const [m, k, n] of [
         tf.matMul(a, b, ta, tb),
       ]);
   }
+}
+for (const [m, k, n] of [
+  [5, 37, 33],
+  [100, 230, 110],
+  [200, 97, 192],
+] as const) {
+  cases[`sparse dense [${m}, ${k}]·[${k}, ${n}]`] = () =>
+    withGradients([normal([m, k], 1), normal([k, n], 2), normal([n], 3)], (x, w, b) => [sparseDense(tf.relu(x), w, b)]);
 }
 cases['batched product'] = () =>
   withGradients([normal([2, 3, 20, 17], 1), normal([2, 3, 17, 19], 2)], (a, b) => [tf.matMul(a, b)]);

@@ -43,6 +43,10 @@ export const operations = {
   gemmFlat: 25,
   adamW: 26,
   maxPoolGrad: 27,
+  packStrips: 28,
+  listNonZeros: 29,
+  sparseProduct: 30,
+  sparseDots: 31,
 } as const;
 
 export type VariantName = 'wide' | 'narrow' | 'plain';

@@ -10,6 +10,7 @@ import { registerMatMul } from './matmul.ts';
 import type { Context } from './override.ts';
 import { registerNorm } from './norm.ts';
 import { registerPasses } from './passes.ts';
+import { registerSparse } from './sparse.ts';
 
 export interface WasmOptions {
   /** Compute threads; default: all cores. Results do not depend on it. */
@@ -41,4 +42,5 @@ export function registerAll(context: Context): void {
   registerConv(context);
   registerNorm(context);
   registerPasses(context);
+  registerSparse(context);
 }
