@@ -7,7 +7,7 @@
  * Legend: B rows of a batch, D embedding size, H hidden units, C classes.
  */
 import type { Rng, Tensor } from '@unlabel/core';
-import { adamWUpdate, batchNormTrain, dense, dropout, tf } from '@unlabel/engine';
+import { adamWUpdate, batchNormTrain, dense, dropout, sparseDense, tf } from '@unlabel/engine';
 import type { PredictionType } from '../linear/loss.ts';
 import type { GridPoint } from './grid.ts';
 
@@ -110,7 +110,8 @@ function networkOf(initial: Weights, point: GridPoint, shape: Shape, dropoutRng:
         const get = (name: string): Tensor => values[trainable.indexOf(name)]!;
         let h = x;
         for (let l = 0; l < point.hiddenLayers; l++) {
-          const z = dense(h, get(`hidden.${l}.weight`), get(`hidden.${l}.bias`));
+          const layer = l === 0 ? dense : sparseDense; // more than half of what leaves a hidden layer is zero
+          const z = layer(h, get(`hidden.${l}.weight`), get(`hidden.${l}.bias`));
           // ReLU after dropout as published: a mask scales by a positive number or zero, so the two commute.
           const { y, mean, variance } = batchNormTrain(z, get(`norm.${l}.weight`), get(`norm.${l}.bias`), {
             epsilon,
