@@ -4,8 +4,9 @@ import { Option, type Command } from 'commander';
 import { collect, examples } from '../options.ts';
 
 interface ExportCliOptions {
-  readonly out: string;
-  readonly id: string;
+  readonly out?: string;
+  readonly id?: string;
+  readonly site?: string;
   readonly dtype: 'float32' | 'float16' | 'bfloat16';
   readonly licence: string;
   readonly data?: readonly string[];
@@ -31,10 +32,11 @@ function normalizationOf(text: string | undefined): { mean: number; std: number 
 
 export function registerExport(zoo: Command): void {
   zoo
-    .command('export <run>')
-    .description('turn a run into a checkpoint folder: weights, config, card, manifest')
-    .requiredOption('-o, --out <dir>', 'folder to make')
-    .requiredOption('--id <id>', '<backbone>.<method>_<data>, as audiontt_d512.delores-s_disjoint')
+    .command('export [runs...]')
+    .description('turn a run into a checkpoint folder (weights, config, card, manifest), or checkpoints into a site')
+    .option('-o, --out <dir>', 'checkpoint folder to make')
+    .option('--site <dir>', 'write checkpoints (default: those that ship) as a static index that any web server serves')
+    .option('--id <id>', '<backbone>.<method>_<data>, as audiontt_d512.delores-s_disjoint')
     .addOption(
       new Option('--dtype <type>', 'how weights are stored')
         .choices(['float32', 'float16', 'bfloat16'])
@@ -46,15 +48,21 @@ export function registerExport(zoo: Command): void {
       'after',
       examples([
         'unlabel zoo export out/mine -o out/audiontt_d512.delores-s_mine --id audiontt_d512.delores-s_mine --dtype float16',
+        'unlabel zoo export --site public',
         'unlabel eval out/audiontt_d512.delores-s_mine --tasks quickstart -o out/eval && unlabel zoo card out/audiontt_d512.delores-s_mine --eval out/eval',
       ]),
     )
-    .action(async (run: string, { data = [], ...options }: ExportCliOptions) => {
+    .action(async (runs: string[], { data = [], out, id, site, ...options }: ExportCliOptions) => {
+      if (site !== undefined) {
+        const { exportSite } = await import('../zoo/site.ts');
+        process.stdout.write(await exportSite(site, runs));
+        return;
+      }
+      if (runs.length !== 1 || out === undefined || id === undefined)
+        throw new ConfigError('zoo export: expected RUN --out DIR --id ID, or --site DIR [CHECKPOINT…]');
       const { exportRun } = await import('../zoo/export.ts');
-      const card = await exportRun(run, { ...options, data });
-      process.stdout.write(
-        `${card.id} in ${options.out}: ${card.params.toLocaleString('en')} values as ${card.dtype}\n`,
-      );
+      const card = await exportRun(runs[0]!, { ...options, out, id, data });
+      process.stdout.write(`${card.id} in ${out}: ${card.params.toLocaleString('en')} values as ${card.dtype}\n`);
     });
   zoo
     .command('import <file>')
