@@ -114,17 +114,13 @@ export function dotRows(
 ${halves
   .map(
     (from) => `    {
-      ${half
-        .map((j) => `const y${j} = v128.load(y, ${from + 16 * j});`)
-        .join(' ')}
+      ${half.map((j) => `const y${j} = v128.load(y, ${from + 16 * j});`).join(' ')}
       let lane = lanes;
       for (let at = lists; at < end; at += 8, lane += 32) {
         const p = b + <usize>load<u32>(at);
         let a0 = v128.load(lane);
         let a1 = v128.load(lane, 16);
-        ${half
-          .map((j) => `a${j % 2} = fma(y${j}, v128.load(p, ${from + 16 * j}), a${j % 2});`)
-          .join(' ')}
+        ${half.map((j) => `a${j % 2} = fma(y${j}, v128.load(p, ${from + 16 * j}), a${j % 2});`).join(' ')}
         v128.store(lane, a0);
         v128.store(lane, a1, 16);
       }
