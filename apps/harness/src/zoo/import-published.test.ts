@@ -1,0 +1,64 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { goldenAudio, type Embedder } from '@unlabel/core';
+import { testEngine } from '@unlabel/engine';
+import { parseSafetensors } from '@unlabel/formats';
+import { loadModelDir, networkEmbedder } from '@unlabel/zoo';
+import { importFile, type ImportFileOptions } from './import.ts';
+
+const fixtures = join(dirname(fileURLToPath(import.meta.resolve('@unlabel/backbones/package.json'))), 'fixtures');
+const work = mkdtempSync(join(tmpdir(), 'import-published-'));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+beforeAll(() => testEngine());
+
+const golden = (name: string, output: string): Float32Array => {
+  const path = join(fixtures, `${name}.safetensors`);
+  return Float32Array.from(parseSafetensors(readFileSync(path), path).readFloat32(output).data);
+};
+
+async function imported(file: string, options: Partial<ImportFileOptions> = {}): Promise<Embedder> {
+  const out = join(work, `${file}.model`);
+  const { isUsable } = await importFile(join(fixtures, 'weights', file), {
+    out,
+    strict: true,
+    dtype: 'float32',
+    licence: 'MIT',
+    ...options,
+  });
+  expect(isUsable).toBe(true);
+  return networkEmbedder({ ...(await loadModelDir(out)), id: file, source: out });
+}
+
+function expectClose(found: Float32Array, expected: Float32Array, { atol, rtol }: { atol: number; rtol: number }) {
+  expect(found.length).toBe(expected.length);
+  expected.forEach((value, i) => {
+    expect(Math.abs(found[i]! - value), `value ${i}`).toBeLessThanOrEqual(atol + rtol * Math.abs(value));
+  });
+}
+
+test('the published tempo network is imported from its own file and embeds as its authors run it', async () => {
+  const embedder = await imported('tempo-tcn.pt', { licence: 'ISC' });
+  const audio = goldenAudio('tempo', 20240611, 600_000, 44100).data;
+  const scene = await embedder.embedScenes([audio]);
+  // `tempo_block.dense` before its ELU; the golden's fifth row is this audio
+  expectClose(scene, golden('tempo-real', 'dense_pre_elu').slice(4 * 16), { atol: 1e-4, rtol: 1e-4 });
+
+  const { embeddings, timestamps } = await embedder.embedTimestamps(audio);
+  expect([timestamps.length, embeddings.length]).toEqual([1357, 1357 * 16]);
+  expect([timestamps[0], timestamps[1], timestamps[1356]]).toEqual([20, 30, 13_580]); // two frames are lost at either end
+
+  const short = await embedder.embedScenes([audio.subarray(0, 100)]);
+  expect(short.every(Number.isFinite)).toBe(true);
+  embedder.dispose();
+});
+
+test('the published BYOL-S network is imported with the statistics of its data and embeds as its authors run it', async () => {
+  const embedder = await imported('byol-s-d512.safetensors', { normalization: { mean: -5.4919, std: 5.0389 } });
+  const { seed } = JSON.parse(readFileSync(join(fixtures, 'byols-real-d512.json'), 'utf8')) as { seed: number };
+  const scene = await embedder.embedScenes([goldenAudio('byols-c095', seed, 15_200, 16_000).data]);
+  expectClose(scene, golden('byols-real-d512', 'c095.torchaudio.embedding'), { atol: 1e-4, rtol: 1e-4 });
+  embedder.dispose();
+});
