@@ -2,6 +2,7 @@
 import type { Suite } from '../lib/measure.ts';
 import { cocoEval } from './coco-eval.ts';
 import { deloresEmbed, deloresStep, wasmRatio } from './delores.ts';
+import { download } from './download.ts';
 import { eventMetrics } from './event-metrics.ts';
 import { frontEnd } from './front-end.ts';
 import { probe } from './probe.ts';
@@ -13,6 +14,7 @@ export const suites: readonly Suite[] = [
   cocoEval,
   deloresStep,
   deloresEmbed,
+  download,
   eventMetrics,
   frontEnd,
   probe,
