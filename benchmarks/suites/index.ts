@@ -5,6 +5,7 @@ import { deloresEmbed, deloresStep, wasmRatio } from './delores.ts';
 import { download } from './download.ts';
 import { eventMetrics } from './event-metrics.ts';
 import { frontEnd } from './front-end.ts';
+import { predictor } from './predictor.ts';
 import { probe } from './probe.ts';
 import { startup } from './startup.ts';
 import { torchRead } from './torch-read.ts';
@@ -17,6 +18,7 @@ export const suites: readonly Suite[] = [
   download,
   eventMetrics,
   frontEnd,
+  predictor,
   probe,
   startup,
   wasmRatio,
