@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -204,6 +205,21 @@ test('twenty concurrent downloads in four processes load the file once', async (
   expect(news.reduce((a, b) => a + b)).toBe(1);
   expect(server.sent).toBe(body.length);
   expect(await readFile(file)).toEqual(body);
+}, 20_000);
+
+test('kill -9 in the middle of a download: the next one takes the lock and goes on', async () => {
+  const { url, asked } = await serve((call) => (call === 1 ? { drip: [2000, 20] } : undefined));
+  const file = await target();
+  const args = ['--conditions=@unlabel/source', '--input-type=module', '-e', child, `${url}/a.bin`, file, digest, '1'];
+  const doomed = spawn(process.execPath, args, { stdio: 'ignore' });
+  const gone = once(doomed, 'exit');
+  const part = `${file}.incomplete`;
+  while (!existsSync(part) || (await stat(part)).size < 20_000) await new Promise((resolve) => setTimeout(resolve, 20));
+  doomed.kill('SIGKILL');
+  await gone;
+  expect(existsSync(`${file}.lock`)).toBe(true);
+  expect(await attempt({ urls: [`${url}/a.bin`], file, sha256: digest })).toBeUndefined();
+  expect(asked[1]?.range).toMatch(/^bytes=[2-9]\d{4}-$/);
 }, 20_000);
 
 test('the lock of a process that died is taken over, and its part is gone on with', async () => {

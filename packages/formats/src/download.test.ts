@@ -54,7 +54,7 @@ test('a broken connection is taken up where it broke, and a file that is there i
   const file = await target();
   const seen: number[] = [];
   const options = { urls: [url], file, sha256: digest, waitMs: 1, onProgress: (loaded: number) => seen.push(loaded) };
-  expect(await downloadFile(options)).toEqual({ isNew: true, bytes: body.length, sha256: digest });
+  expect(await downloadFile(options)).toEqual({ isNew: true, bytes: body.length, sha256: digest, url });
   expect(await readFile(file)).toEqual(body);
   expect(ranges).toEqual([undefined, 'bytes=30000-', 'bytes=60000-']);
   expect(seen.at(-1)).toBe(body.length);

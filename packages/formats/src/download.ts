@@ -47,6 +47,8 @@ export interface Downloaded {
   readonly bytes: number;
   /** Of the whole file. */
   readonly sha256: string;
+  /** Where its last bytes came from; undefined when it was there. */
+  readonly url?: string;
 }
 
 /** A file cut again and again makes progress; without an end it is given up. */
@@ -184,7 +186,7 @@ async function finish(
     throw new DataError(`${file}: the download from ${url} could not be renamed (${messageOf(cause)})`, { cause });
   });
   await removeSource(file);
-  return { isNew: true, bytes: size, sha256: found };
+  return { isNew: true, bytes: size, sha256: found, url };
 }
 
 /** Bytes of a download that was stopped; 0 when there is none that `url` could go on with. */

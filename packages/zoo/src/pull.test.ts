@@ -87,10 +87,17 @@ test('a licence that restricts use is accepted once', async () => {
 });
 
 test('a mirror comes before the address; a dead address falls through', async () => {
-  await serve((_, path) => (path.startsWith('/mirror') ? undefined : { status: 404 }));
+  await serve((call) => (call === 2 ? { status: 404 } : undefined));
   vi.stubEnv('UNLABEL_ZOO_MIRROR', `${server!.url}/mirror/`);
   await pull(entry(), { patience });
-  expect(server!.asked.map(({ path }) => path)).toEqual(['/mirror/net.method_data/a.pth']);
+  await removePulled('net.method_data');
+  const { record } = await pull(entry(), { patience });
+  expect(server!.asked.map(({ path }) => path)).toEqual([
+    '/mirror/net.method_data/a.pth',
+    '/mirror/net.method_data/a.pth',
+    '/a.pth',
+  ]);
+  expect(record.files[0]?.address).toBe(`${server!.url}/a.pth`);
 });
 
 test('a page where a file was expected ends with the way by hand, and --file takes it', async () => {

@@ -159,7 +159,7 @@ async function loadFile(entry: IndexedEntry, file: IndexFile, options: PullOptio
     );
   const target = file.sha256 === null ? downloadPath(id, file.name) : blobPath(file.sha256);
   try {
-    const { sha256, bytes } = await downloadFile({
+    const { sha256, bytes, url } = await downloadFile({
       urls: addresses,
       file: target,
       bytes: file.bytes ?? undefined,
@@ -177,7 +177,7 @@ async function loadFile(entry: IndexedEntry, file: IndexFile, options: PullOptio
       );
     }
     await keepBlob(target, sha256);
-    return { sha256, bytes, address: addresses[0]! };
+    return { sha256, bytes, address: url ?? addresses[0]! };
   } catch (error) {
     if (!(error instanceof DataError) || options.signal?.aborted) throw error;
     const hint = entry.page
