@@ -9,6 +9,7 @@ test.each([
   ['resnet18', 'resnet*'],
   ['ckpt-moco-tiny', 'ckpt-moco-tiny'],
   ['dino-vit-tiny', 'dino-vit*'],
+  ['ckpt-dino-tiny', 'ckpt-dino-tiny'],
 ])('golden %s is met', { timeout: 120_000 }, async (name, target) => {
   const checks = await checkGolden(fixture(import.meta.url, name), imageGoldens[target]!);
   expect(checks.length).toBeGreaterThan(0);

@@ -11,7 +11,7 @@ import {
   type Tensor,
 } from '@unlabel/core';
 import { assignArrays, disposeParams, gradientToArray, tf, toArrays, valueAndGrads } from '@unlabel/engine';
-import { linear, sequential, stateless, type Layer } from '@unlabel/nn';
+import { dinoHead, linear, sequential, stateless, type Layer } from '@unlabel/nn';
 import { buildResnet } from './resnet.ts';
 import { buildVit, type Vit } from './vit.ts';
 
@@ -192,8 +192,40 @@ const dinoVit: GoldenTarget = {
   },
 };
 
+interface DinoCheckpoint extends VitGolden {
+  readonly head: { readonly hidden: number; readonly bottleneck: number; readonly out: number };
+}
+
+/** DINO's teacher, backbone and head, under the names of its checkpoints. */
+const dinoCheckpoint: GoldenTarget = {
+  async run(golden, tools) {
+    const config = golden.config as DinoCheckpoint;
+    const list = golden['params_teacher'];
+    const backbone = buildListedVit(ruleArrays(list, 'backbone.', tools), config);
+    const { hidden, bottleneck, out } = config.head;
+    const head = dinoHead({ inputs: config.embed_dim, hidden, bottleneck, outputs: out }, rng);
+    assignArrays(head.params, ruleArrays(list, 'head.', tools));
+    const x = goldenImage(
+      String(golden['image_key']),
+      [2, 3, config.img_size as number, config.img_size as number],
+      tools,
+    );
+    const tensors: Record<string, Tensor> = tf.tidy(() => {
+      const { clip } = backbone.forward(x, { training: false });
+      return { cls: clip, head: head.forward(clip, { training: false }) };
+    });
+    const outputs: Outputs = {};
+    for (const [name, tensor] of Object.entries(tensors)) outputs[name] = await readImage(tensor);
+    tf.dispose([x, ...Object.values(tensors)]);
+    disposeParams(backbone.params);
+    disposeParams(head.params);
+    return outputs;
+  },
+};
+
 export const imageGoldens: GoldenTargets = {
   'resnet*': resnetTarget,
   'ckpt-moco-tiny': resnetTarget,
   'dino-vit*': dinoVit,
+  'ckpt-dino-tiny': dinoCheckpoint,
 };

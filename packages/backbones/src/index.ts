@@ -2,6 +2,7 @@ import type { BackboneFamily } from '@unlabel/core';
 import { audioNtt } from './audio-ntt.ts';
 import { resnet } from './resnet.ts';
 import { tempoTcn } from './tempo-tcn.ts';
+import { vit } from './vit.ts';
 
 export * from './audio-ntt-names.ts';
 export * from './audio-ntt.ts';
@@ -10,10 +11,12 @@ export { imageGoldens } from './goldens-image.ts';
 export { tempoGoldens } from './goldens-tempo.ts';
 export * from './resnet.ts';
 export * from './tempo-tcn.ts';
+export * from './vit.ts';
 
 /** Every family by id. */
 export const backboneFamilies: Readonly<Record<string, BackboneFamily>> = {
   'audio-ntt': audioNtt,
   resnet,
   'tempo-tcn': tempoTcn,
+  vit,
 };

@@ -1,5 +1,6 @@
 export * from './attention.ts';
 export * from './batch-norm.ts';
+export * from './checkpointed.ts';
 export * from './conv-norm.ts';
 export * from './conv.ts';
 export * from './dino-head.ts';
