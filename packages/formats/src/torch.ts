@@ -66,7 +66,7 @@ export function openTorchCheckpoint(path: string): OpenTorchCheckpoint {
   if (head.toString('latin1') !== 'PK\x03\x04') return { ...readTorchCheckpoint(readFileSync(path), path), close() {} };
   const zip = openZipSync(path);
   try {
-    const root = readContainer(zip, path, zip.readLater);
+    const root = readContainer(zip, path, (entry) => zip.readLater(entry));
     return { root, tensors: collectTensors(root, path), close: () => zip.close() };
   } catch (cause) {
     zip.close();

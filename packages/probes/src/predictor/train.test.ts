@@ -138,7 +138,10 @@ test('faults are named', async () => {
     ...base,
     splits: new Map([...base.splits].map(([name, split]) => [name, name === 'fold02' ? change(split) : split])),
   });
-  const nan = broken((split) => ({ ...split, embeddings: { data: Float32Array.from(split.embeddings!.data).fill(NaN, 9, 10), width } }));
+  const nan = broken((split) => ({
+    ...split,
+    embeddings: { data: Float32Array.from(split.embeddings!.data).fill(NaN, 9, 10), width },
+  }));
   await expect(runProbe(nan)).rejects.toThrow('the embedding of clip');
   const two = broken((split) => ({ ...split, labels: split.labels.map((row, i) => (i === 3 ? [0, 1] : row)) }));
   await expect(runProbe(two)).rejects.toThrow('fold02-3.wav has 2 labels');

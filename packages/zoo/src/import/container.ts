@@ -45,7 +45,8 @@ export async function openContainer(path: string): Promise<Container> {
     throw new CheckpointError(`${path}: is a web page; the address gave a page instead of the file. Pull it again.`);
   if (/\.safetensors$/i.test(path)) return openSafe(path);
   if (/\.npz$/i.test(path)) return openNpz(path);
-  const { tensors, root, close } = openTorchCheckpoint(path);
+  const checkpoint = openTorchCheckpoint(path);
+  const { tensors, root } = checkpoint;
   const list = [...tensors.values()];
   let ahead: Promise<unknown> = Promise.resolve();
   return {
@@ -69,7 +70,7 @@ export async function openContainer(path: string): Promise<Container> {
     ),
     async close() {
       await ahead; // nothing reads a descriptor that is closed
-      close();
+      checkpoint.close();
     },
   };
 }
