@@ -68,12 +68,16 @@ function jobOf(dir: string, seed: number, options: PredictOptions): PredictJob {
   };
 }
 
+const sharesPerWorker = 4;
+
 /** The grid in shares, then the folds that use its winner in shares, then the result from their pieces. */
 async function fit(pool: Pool, job: PredictJob, workers: number, note: (text: string) => void): Promise<void> {
   const onProgress = (progress: number | string): void => note(String(progress));
   if (isDivisible(job.protocol)) {
     for (const stage of ['search', 'folds'] as const) {
-      const shares = Array.from({ length: workers }, (_, index) => ({ index, of: workers, stage }));
+      // More shares than workers: some points stop early, and a worker that is done takes the next share.
+      const of = workers > 1 ? sharesPerWorker * workers : 1;
+      const shares = Array.from({ length: of }, (_, index) => ({ index, of, stage }));
       await Promise.all(shares.map((share) => pool.run({ ...job, share }, false, onProgress)));
     }
   }

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { testEngine } from '@unlabel/engine';
 import { load } from '@unlabel/zoo';
 import {
+  entryOf,
   readCard,
+  readIndex,
   readManifest,
   resolveCheckpoint,
   shippedDir,
@@ -12,6 +14,7 @@ import {
 } from '@unlabel/zoo/files';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { methods } from '../registry.ts';
+import { checkpointEntry } from './site.ts';
 
 beforeAll(() => testEngine());
 
@@ -36,6 +39,11 @@ describe.each(shippedIds())('%s', (id) => {
     expect(card.training?.command).toContain(`npx unlabel pretrain ${card.method}`);
     expect(card.results.length).toBeGreaterThan(5);
     for (const { value, low, high } of card.results) expect(low! < value! && value! < high!).toBe(true);
+  });
+
+  test('is in the index as it is', async () => {
+    const own = entryOf(await readIndex(), id);
+    expect(own).toMatchObject(await checkpointEntry(resolveCheckpoint(id), `../../../checkpoints/${id}/`));
   });
 
   test('embeds', async () => {
