@@ -48,6 +48,9 @@ export interface ZipEntrySpec {
   readonly deflate?: boolean;
   /** Lies, where they differ from the truth. */
   readonly localName?: string;
+  readonly localFlags?: number;
+  readonly localMethod?: number;
+  readonly localSize?: number;
   readonly size?: number;
   readonly packedSize?: number;
   readonly offset?: number;
@@ -64,14 +67,35 @@ export function zipOf(entries: readonly ZipEntrySpec[], { count = entries.length
     const packed = entry.deflate ? deflateRawSync(entry.content) : Buffer.from(entry.content);
     const name = Buffer.from(entry.name);
     const localName = Buffer.from(entry.localName ?? entry.name);
-    const common = (offsetOfName: Buffer): Buffer =>
+    const flags = entry.flags ?? 0;
+    const method = entry.deflate ? 8 : 0;
+    const size = entry.size ?? entry.content.length;
+    const sums = [u32(entry.crc ?? crc32(entry.content)), u32(entry.packedSize ?? packed.length)];
+    const common = (name: Buffer, flags: number, method: number, size: number): Buffer =>
+      bytes(20, 0, flags, 0, method, 0, u32(0), ...sums, u32(size), name.length, 0, 0, 0);
+    const local = bytes(
+      'PK\x03\x04',
+      common(localName, entry.localFlags ?? flags, entry.localMethod ?? method, entry.localSize ?? size),
+      localName,
+      packed,
+    );
+    centrals.push(
       bytes(
-        20, 0, entry.flags ?? 0, 0, entry.deflate ? 8 : 0, 0, u32(0),
-        u32(entry.crc ?? crc32(entry.content)), u32(entry.packedSize ?? packed.length), u32(entry.size ?? entry.content.length),
-        offsetOfName.length, 0, 0, 0,
-      ); // prettier-ignore
-    const local = bytes('PK\x03\x04', common(localName), localName, packed);
-    centrals.push(bytes('PK\x01\x02', 20, 0, common(name), 0, 0, 0, 0, 0, 0, u32(0), u32(entry.offset ?? at), name));
+        'PK\x01\x02',
+        20,
+        0,
+        common(name, flags, method, size),
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        u32(0),
+        u32(entry.offset ?? at),
+        name,
+      ),
+    );
     locals.push(local);
     at += local.length;
   }
@@ -266,6 +290,8 @@ export function hostileCorpus(command: string): HostileCase[] {
 
   const zeros = new Uint8Array(64 * 2 ** 20);
   torch('zip: 64 MB of zeros in 64 KB', zipOf([{ name: 'a/data.pkl', content: zeros, deflate: true }]));
+  const manyZeros = new Uint8Array(600 * 2 ** 20);
+  torch('zip: 600 MB of zeros in 600 KB', zipOf([{ name: 'a/data.pkl', content: manyZeros, deflate: true }]));
   torch('zip: says small, is large', zipOf([{ name: 'a/data.pkl', content: zeros, deflate: true, size: 100 }]));
   torch(
     'zip: says huge',
@@ -295,6 +321,16 @@ export function hostileCorpus(command: string): HostileCase[] {
   );
   torch('zip: wrong checksum', zipOf([{ name: 'a/data.pkl', content: tensorPickle(), crc: 1 }, storage(4)]));
   torch('zip: encrypted', zipOf([{ name: 'a/data.pkl', content: tensorPickle(), flags: 1 }, storage(4)]));
+  for (const [what, lie] of [
+    ['is encrypted', { localFlags: 1 }],
+    ['is deflated', { localMethod: 8 }],
+    ['has another size', { localSize: 7 }],
+  ] as const) {
+    torch(
+      `zip: ${what} by its local header only`,
+      zipOf([{ name: 'a/data.pkl', content: tensorPickle(), ...lie }, storage(4)]),
+    );
+  }
   torch(
     'zip: counts more entries than it has',
     zipOf([{ name: 'a/data.pkl', content: tensorPickle() }, storage(4)], { count: 60000 }),
@@ -360,6 +396,7 @@ export function hostileCorpus(command: string): HostileCase[] {
   safe('NaN in its JSON', `{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,16]}}`);
   safe('a dtype that is none', `{"a":${info(0, 16, '[4]', 'O8')}}`);
   safe('a million nested arrays', '['.repeat(1_000_000));
+  safe('two million arrays nested in a tensor', `{"a":${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}}`);
 
   const npy = (name: string, header: string): void => {
     const padded = `${header}\n`;
@@ -375,6 +412,7 @@ export function hostileCorpus(command: string): HostileCase[] {
   );
   npy('pickled objects', `{'descr': '|O', 'fortran_order': False, 'shape': (4,), }`);
   npy('sizes that overflow', `{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }`);
+  npy('65,000 blanks in its shape', `{'descr': '<f4', 'fortran_order': False, 'shape': (1${' '.repeat(65_000)},,), }`);
   npy('more than it holds', `{'descr': '<f4', 'fortran_order': False, 'shape': (400000000,), }`);
   return cases;
 }

@@ -97,9 +97,15 @@ function parseHeader(text: string, name: string): { descr: string; isFortran: bo
   }
   const descr = /^'([^']*)'$/.exec(found.get('descr') ?? '')?.[1];
   const order = found.get('fortran_order');
-  const items = /^\((\s*|\s*\d+\s*(,\s*\d+\s*)*,?\s*)\)$/.exec(found.get('shape') ?? '')?.[1];
-  if (descr === undefined || items === undefined || (order !== 'True' && order !== 'False')) throw fault();
-  const shape = items.split(',').flatMap((item) => (item.trim() === '' ? [] : [Number(item)]));
+  const tuple = found.get('shape');
+  if (descr === undefined || !tuple?.startsWith('(') || (order !== 'True' && order !== 'False')) throw fault();
+  const items = tuple
+    .slice(1, -1)
+    .split(',')
+    .map((item) => item.trim());
+  if (items.at(-1) === '') items.pop(); // `()` and `(3,)`
+  if (!items.every((item) => /^\d+$/.test(item))) throw fault();
+  const shape = items.map(Number);
   return { descr, isFortran: order === 'True', shape };
 }
 

@@ -18,7 +18,10 @@ export interface SafetensorsHeader {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-const maxHeader = 100_000_000; // the reference implementation's bound
+/** Room for 100,000 tensors; the reference implementation reads up to 100 MB, which takes it seconds to refuse. */
+const maxHeader = 2 ** 24;
+/** The root, a tensor, its shape. */
+const maxDepth = 3;
 
 /** Bytes of the JSON text, which follows the first 8 bytes of a file of `size` bytes. */
 export function headerLength(first8: Uint8Array, size: number, name: string): number {
@@ -41,6 +44,7 @@ export function headerLength(first8: Uint8Array, size: number, name: string): nu
 export function parseHeader(json: Uint8Array, size: number, name: string): SafetensorsHeader {
   const text = utf8(json, `${name}: header`);
   if (!text.startsWith('{')) throw new DataError(`${name}: expected a safetensors header starting with {`);
+  refuseDepth(json, name);
   let root: unknown;
   try {
     root = JSON.parse(text);
@@ -111,6 +115,23 @@ function checkLayout(tensors: ReadonlyMap<string, TensorInfo>, start: number, si
     at += bytes;
   }
   if (at !== size) throw new DataError(`${name}: ${size - at} bytes after the last tensor`);
+}
+
+/** Before `JSON.parse`, which builds whatever is nested. */
+function refuseDepth(json: Uint8Array, name: string): void {
+  const [quote, backslash] = [0x22, 0x5c];
+  let depth = 0;
+  let isString = false;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at]!;
+    if (isString) {
+      if (byte === backslash) at++;
+      else if (byte === quote) isString = false;
+    } else if (byte === quote) isString = true;
+    else if (byte === 0x5b || byte === 0x7b) depth++;
+    else if (byte === 0x5d || byte === 0x7d) depth--;
+    if (depth > maxDepth) throw new DataError(`${name}: the header is nested more than ${maxDepth} deep`);
+  }
 }
 
 /** `JSON.parse` keeps the last of equal keys, and which one other readers keep differs. `text` is valid JSON. */

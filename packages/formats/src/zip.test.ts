@@ -1,5 +1,6 @@
 import { createRng } from '@unlabel/core';
 import { describe, expect, test } from 'vitest';
+import { zipOf } from './hostile-corpus.ts';
 import { damage, fixture, fixturePath, outcome } from './testing.ts';
 import { openZip, readZip } from './zip.ts';
 
@@ -60,12 +61,32 @@ describe('an archive that cannot be', () => {
   });
 
   test('states a size or checksum that its content does not have', () => {
-    const bomb = changed(deflated + 24, [16, 0, 0, 0]); // deflates to 4000 bytes
-    expect(() => readZip(bomb).read('a/deflated.txt')).toThrow(/damaged or larger than its 16 bytes/);
-    const small = changed(deflated + 24, [0xff, 0xff, 0, 0]);
-    expect(() => readZip(small).read('a/deflated.txt')).toThrow(/has 4000 bytes, the directory states 65535/);
-    const crc = changed(stored + 16, [1, 2, 3, 4]);
-    expect(() => readZip(crc).read('a/stored.txt')).toThrow(/checksum/);
+    const content = new Uint8Array(4000);
+    const read = (lie: object) => readZip(zipOf([{ name: 'x', content, deflate: true, ...lie }])).read('x');
+    expect(() => read({ size: 16 })).toThrow(/damaged or larger than its 16 bytes/);
+    expect(() => read({ size: 65535 })).toThrow(/has 4000 bytes, the directory states 65535/);
+    expect(() => read({ crc: 1 })).toThrow(/does not match its checksum/);
+    expect([...read({})]).toEqual([...content]);
+  });
+
+  test('states more content than so few bytes can honestly hold', () => {
+    const bomb = zipOf([{ name: 'x', content: new Uint8Array(16), deflate: true, size: 2 ** 26 + 1 }]);
+    expect(() => readZip(bomb)).toThrow(/state 67108865 of content; more than 100 times as much is not unpacked/);
+    const half = { content: new Uint8Array(16), deflate: true, size: 2 ** 25 + 1 };
+    const halves = [
+      { name: 'x', ...half },
+      { name: 'y', ...half },
+    ];
+    expect(() => readZip(zipOf(halves))).toThrow(/not unpacked/);
+  });
+
+  test('says one thing in its directory and another beside the content', () => {
+    const entry = { name: 'x', content: new Uint8Array(16) };
+    const read = (lie: object) => readZip(zipOf([{ ...entry, ...lie }])).read('x');
+    for (const lie of [{ localFlags: 1 }, { localMethod: 8 }, { localSize: 7 }])
+      expect(() => read(lie)).toThrow(/not what its local header says/);
+    expect([...read({ localSize: 0xffffffff })]).toEqual([...entry.content]); // as ZIP64 writers have it
+    expect([...read({ localFlags: 8, localSize: 0 })]).toEqual([...entry.content]); // sizes follow the content
     const renamed = changed(30, [0x62]);
     expect(() => readZip(renamed).read('a/stored.txt')).toThrow(/another name/);
   });

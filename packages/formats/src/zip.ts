@@ -37,8 +37,10 @@ export interface ZipReader {
 }
 
 const maxEntries = 1_000_000;
-/** One entry may not inflate beyond this, whatever it states. */
-const maxEntryBytes = 2 ** 32;
+/** All content together may be this large whatever the archive's size, beyond it at most `maxRatio` times the archive. */
+const smallBytes = 2 ** 26;
+/** Arrays compress to a few per cent at best; DEFLATE itself reaches 1032, which only bombs use. */
+const maxRatio = 100;
 
 interface Directory {
   readonly entries: ReadonlyMap<string, ZipEntry>;
@@ -135,7 +137,12 @@ function* scanDirectory(size: number, name: string): Scan<Directory> {
   if (count > maxEntries || count * 46 > bytes) throw fault(`its end record states ${count} entries in ${bytes} bytes`);
   if (start + bytes > limit) throw fault('its directory does not lie within the file');
   const table = yield { offset: start, length: bytes };
-  return { entries: parseEntries(table, count, start, fault), start };
+  const entries = parseEntries(table, count, start, fault);
+  const content = [...entries.values()].reduce((sum, entry) => sum + entry.size, 0);
+  if (content > Math.max(smallBytes, maxRatio * size)) {
+    throw fault(`its ${size} bytes state ${content} of content; more than ${maxRatio} times as much is not unpacked`);
+  }
+  return { entries, start };
 }
 
 function parseEntries(
@@ -170,8 +177,6 @@ function parseEntries(
     if (sizes.offset + 30 + sizes.compressedSize > limit) throw fault(`${where} does not lie before the directory`);
     if (method === 0 && sizes.size !== sizes.compressedSize)
       throw fault(`${where} is stored, with two different sizes`);
-    if (sizes.size > maxEntryBytes)
-      throw fault(`${where} states ${sizes.size} bytes, at most ${maxEntryBytes} are read`);
     if (entries.has(name)) throw fault(`${where} stands in the directory twice`);
     if (!name.endsWith('/'))
       entries.set(name, { name, isDeflated: method === 8, crc: view.getUint32(at + 16, true), ...sizes });
@@ -213,6 +218,18 @@ function checkName(bytes: Uint8Array, fault: (what: string) => DataError): strin
   return name;
 }
 
+/** Whether a local header says what the directory says: readers differ in which of the two they believe. */
+function agrees(local: DataView, entry: ZipEntry): boolean {
+  const flags = local.getUint16(6, true);
+  if (flags & 1 || local.getUint16(8, true) !== (entry.isDeflated ? 8 : 0)) return false;
+  if (flags & 8) return true; // sizes and checksum follow the content instead
+  const isSize = (at: number, size: number): boolean => {
+    const stated = local.getUint32(at, true);
+    return stated === 0xffffffff || stated === size; // ZIP64 sizes stand in an extra field
+  };
+  return local.getUint32(14, true) === entry.crc && isSize(18, entry.compressedSize) && isSize(22, entry.size);
+}
+
 function* scanEntry(directory: Directory, entryName: string, name: string): Scan<Uint8Array> {
   const entry = directory.entries.get(entryName);
   if (!entry) throw new DataError(`${name}: it has no entry ${JSON.stringify(entryName)}`);
@@ -220,6 +237,7 @@ function* scanEntry(directory: Directory, entryName: string, name: string): Scan
   const head = yield { offset: entry.offset, length: 30 };
   const view = viewOf(head);
   if (latin1(head, 0, 4) !== 'PK\x03\x04') throw fault('has no local header where the directory says');
+  if (!agrees(view, entry)) throw fault('is not what its local header says (encryption, method, sizes or checksum)');
   const nameLength = view.getUint16(26, true);
   const start = entry.offset + 30 + nameLength + view.getUint16(28, true);
   if (start + entry.compressedSize > directory.start) throw fault('reaches into the directory');
