@@ -120,9 +120,10 @@ export const torchRead: Suite = {
   name: 'torch-read',
   description:
     'A torch.save file of 361 MB, 73 tensors, to arrays in memory, page cache warm: opening and reading every tensor (ours), ' +
-    'torch.load with weights_only and a copy of the state dict (peer).',
-  works: ['read'],
-  amounts: { read: { amount: 361, unit: 'MB' } },
+    'torch.load with weights_only and a copy of the state dict (peer). `first` is the first read of a process, as every command ' +
+    'that opens a checkpoint does it; `again` repeats it in one process, whose memory PyTorch keeps and JavaScript gives back.',
+  works: ['first', 'again'],
+  amounts: { first: { amount: 361, unit: 'MB' }, again: { amount: 361, unit: 'MB' } },
   repetitions: 12,
   prepare: writeData,
   contenders: async ({ python }) => [
