@@ -67,6 +67,24 @@ describe('the official key lists', () => {
     expect(counted).toBeGreaterThanOrEqual(total - folded);
   });
 
+  test('an unknown tensor beside the network is refused and listed, one of the training around it is not', async () => {
+    const list = lists['ckpt-moco-tiny:params_k']!;
+    const withMore = (...names: string[]) =>
+      containerOf(list, (tensors) => {
+        const one = [...tensors.values()][0]!;
+        for (const name of names) tensors.set(name, one);
+      });
+    const options = { upstream: 'moco', select: 'key' };
+    const around = ['state_dict.module.queue', 'state_dict.module.queue_ptr', 'optimizer.state.0.momentum_buffer'];
+    const { report } = await importContainer('x', withMore(...around), options);
+    expect(report.skipped.map(({ key }) => key)).toEqual(expect.arrayContaining(around));
+    await expect(importContainer('x', withMore('state_dict.module.extra.weight', 'wat'), options)).rejects.toThrow(
+      /2 tensors are not as .*\n {2}state_dict\.module\.extra\.weight: is unknown beside.*\n {2}wat: is unknown/s,
+    );
+    const loose = await importContainer('x', withMore('wat'), { ...options, strict: false });
+    expect(loose.report.faults).toEqual([expect.stringMatching(/^wat: is unknown beside the network/)]);
+  });
+
   test('are recognised without being told the upstream', async () => {
     const names = [
       'beats-base:params',

@@ -4,7 +4,7 @@
  */
 import { CheckpointError, ConfigError, unknownName, type NdArray } from '@unlabel/core';
 import { keyMaps } from '../maps/index.ts';
-import type { KeyMap, Shapes } from '../maps/key-map.ts';
+import { isBeside, type KeyMap, type Shapes } from '../maps/key-map.ts';
 import { openContainer, type Container, type ForeignTensor } from './container.ts';
 import { foldWeightNorm } from './weight-norm.ts';
 
@@ -53,7 +53,7 @@ export async function importContainer(
     const shapes: Shapes = new Map([...taken.network].map(([name, { shape }]) => [name, shape]));
     const config = map.configOf(shapes);
     const expected = map.expected(config, shapes);
-    const faults = compare(expected, shapes);
+    const faults = [...compare(expected, shapes), ...taken.unknown];
     const isStrict = options.strict ?? true;
     if (isStrict && faults.length > 0) {
       throw new CheckpointError(
@@ -127,15 +127,19 @@ const counter = /(^|\.)num_batches_tracked$/;
 interface Taken {
   readonly network: ReadonlyMap<string, ForeignTensor>;
   readonly skipped: { key: string; why: string }[];
+  /** Faults: tensors outside of the network that nobody has accounted for. */
+  readonly unknown: readonly string[];
   /** Tensors that are said to be another's again, and that other. */
   readonly tied: readonly (readonly [string, ForeignTensor, ForeignTensor])[];
 }
 
 function takeNetwork(map: KeyMap, { name, prefix }: Part, all: ReadonlyMap<string, ForeignTensor>): Taken {
   const skipped: Taken['skipped'] = [];
+  const unknown: string[] = [];
   const inside = new Map<string, ForeignTensor>();
   for (const [key, tensor] of all) {
     if (key.startsWith(prefix)) inside.set(key.slice(prefix.length), tensor);
+    else if (!isBeside(map, key)) unknown.push(`${key}: is unknown beside the network, [${tensor.shape.join(', ')}]`);
     else skipped.push({ key, why: `beside the ${name === 'network' ? 'network' : `${name} network`}` });
   }
   const network = new Map<string, ForeignTensor>();
@@ -152,7 +156,7 @@ function takeNetwork(map: KeyMap, { name, prefix }: Part, all: ReadonlyMap<strin
       if (why.endsWith(' again') && first) tied.push([key, tensor, first]);
     }
   }
-  return { network, skipped, tied };
+  return { network, skipped, unknown, tied };
 }
 
 function compare(expected: Shapes, found: Shapes): string[] {

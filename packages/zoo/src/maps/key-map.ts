@@ -21,6 +21,8 @@ export interface KeyMap {
   readonly parts: Readonly<Record<string, readonly string[]>>;
   /** Names after the prefix that only this upstream has, all of them. */
   readonly signature: readonly RegExp[];
+  /** Names beside the kept network that only this upstream has; those that many have are in `surrounding`. */
+  readonly beside?: readonly RegExp[];
   /** Names after the prefix of what is no part of the kept network, and what it is. */
   readonly leftOut?: readonly (readonly [RegExp, string])[];
   /** Their name → ours. */
@@ -33,6 +35,30 @@ export interface KeyMap {
   readonly reshape?: readonly RegExp[];
   /** Front-end the weights expect, as `input` of a model config. */
   readonly input?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * One dotted part of a name says that a tensor is of the training around a network: optimiser and schedule, losses and their
+ * moving centres, queues of negatives, heads and projectors, the second of two networks.
+ */
+const surrounding = new RegExp(
+  `^(${[
+    '(last_)?optim(izer)?(_states?)?s?|optimizers|lars|adam|lr_schedulers?|schedulers?|scaler|fp16_scaler|grad_scaler|amp',
+    'callbacks|loops|hyper_parameters|args|cfg|config|rng_states?|(torch|cuda|numpy)_rng_state|extra_state|meta|metrics|history|step|epoch',
+    'loss(es)?|\\w+_loss|criterion|center|temperature|logit_scale|queue\\w*|memory(_bank)?|bn|neck|decoder',
+    '(\\w+_)?heads?(_\\w+)?|\\w*projectors?|project_(q|hid)|quantizer|\\w*projection\\w*|\\w*predict(or|ion)\\w*|prototypes\\w*|classifier|fc|mlp|final_proj|linear',
+    'ema\\w*|(target|online|momentum|teacher|student)(_\\w+)?|encoder_[kq]|model_ema',
+  ].join('|')})$`,
+);
+
+/** Whether a tensor outside of the kept network is one that the upstream's files have there. */
+export function isBeside(map: KeyMap, name: string): boolean {
+  const otherParts = Object.values(map.parts).flat();
+  return (
+    otherParts.some((prefix) => prefix !== '' && name.startsWith(prefix)) ||
+    (map.beside ?? []).some((pattern) => pattern.test(name)) ||
+    name.split('.').some((part) => surrounding.test(part))
+  );
 }
 
 /** Collects the shapes of a network in torch's names. */
