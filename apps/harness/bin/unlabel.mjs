@@ -17,6 +17,8 @@ const hasCondition = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').s
 
 if (runsTypeScript && hasCondition) {
   module.enableCompileCache?.();
+  const compiled = module.getCompileCacheDir?.();
+  if (compiled !== undefined) process.env.NODE_COMPILE_CACHE ??= compiled; // for the worker processes
   const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
   // The command line reads as if cli.ts had been started itself: worker processes are started the same way.
   process.argv[1] = cli;

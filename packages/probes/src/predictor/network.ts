@@ -19,6 +19,9 @@ export interface Network {
   step(x: Tensor, targets: Tensor): void;
   /** Logits [B, C] with running statistics and without dropout. The caller disposes it. */
   logits(x: Tensor): Tensor;
+  /** Remembers the weights as they are, instead of those remembered before: only references are kept. */
+  keep(): void;
+  /** The weights that were kept last, or where none were, the present ones. */
   weights(): Promise<Weights>;
   dispose(): void;
 }
@@ -49,8 +52,9 @@ export const restoreNetwork = (weights: Weights, point: GridPoint, shape: Shape,
 export function initialWeights(point: GridPoint, { width, classes }: Shape, rng: Rng): Weights {
   const weights: Record<string, { data: Float32Array; shape: number[] }> = {};
   const put = (name: string, shape: number[], draw: () => number): void => {
-    const count = shape.reduce((product, n) => product * n, 1);
-    weights[name] = { data: Float32Array.from({ length: count }, draw), shape };
+    const data = new Float32Array(shape.reduce((product, n) => product * n, 1));
+    for (let i = 0; i < data.length; i++) data[i] = draw();
+    weights[name] = { data, shape };
   };
   const linear = (name: string, fanIn: number, fanOut: number, gain: number): void => {
     const stream = rng.fork(name);
@@ -82,11 +86,12 @@ function networkOf(initial: Weights, point: GridPoint, shape: Shape, dropoutRng:
   for (const [name, { data, shape: dims }] of Object.entries(initial)) tensors.set(name, tf.tensor(data, [...dims]));
   const trainable = [...tensors.keys()].filter((name) => !isStatistic(name));
   const moments = new Map<string, readonly [Tensor, Tensor]>();
+  let kept = new Map<string, Tensor>();
   let steps = 0;
   const of = (name: string): Tensor => tensors.get(name)!;
 
   const replace = (name: string, value: Tensor): void => {
-    of(name).dispose();
+    if (kept.get(name) !== of(name)) of(name).dispose();
     tensors.set(name, value);
   };
 
@@ -150,15 +155,19 @@ function networkOf(initial: Weights, point: GridPoint, shape: Shape, dropoutRng:
         }
         return dense(h, of('output.weight'), of('output.bias'));
       }),
+    keep() {
+      for (const [name, tensor] of kept) if (tensor !== of(name)) tensor.dispose();
+      kept = new Map(tensors);
+    },
     async weights() {
       const weights: Record<string, { data: Float32Array; shape: readonly number[] }> = {};
-      for (const [name, tensor] of tensors) {
-        weights[name] = { data: Float32Array.from((await tensor.data()) as Float32Array), shape: tensor.shape };
+      for (const [name, tensor] of kept.size > 0 ? kept : tensors) {
+        weights[name] = { data: ((await tensor.data()) as Float32Array).slice(), shape: tensor.shape };
       }
       return weights;
     },
     dispose() {
-      tf.dispose([...tensors.values(), ...[...moments.values()].flat()]);
+      tf.dispose([...new Set([...tensors.values(), ...kept.values()]), ...[...moments.values()].flat()]);
     },
   };
 }

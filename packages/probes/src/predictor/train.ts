@@ -40,7 +40,8 @@ interface Run {
   readonly index: number;
   readonly point: GridPoint;
   readonly network: Network;
-  best?: Trained;
+  /** Its weights are kept by the network until the end. */
+  best?: Omit<Trained, 'weights'>;
   /** Validations since the best. */
   waited: number;
 }
@@ -94,9 +95,10 @@ async function trainTogether(
     waited: 0,
   }));
   const finish = async (run: Run): Promise<void> => {
+    const trained = { ...run.best!, weights: await run.network.weights() };
     run.network.dispose();
-    await journal?.save(keyOf(run.index), encodeTrained(run.best!));
-    done.set(run.index, run.best!);
+    await journal?.save(keyOf(run.index), encodeTrained(trained));
+    done.set(run.index, trained);
   };
   try {
     for (let epoch = 0; running.length > 0; epoch++) {
@@ -150,7 +152,8 @@ async function validate(run: Run, epoch: number, valid: Rows, judge: Judge, watc
     (isUp ? monitored > held : monitored < held);
   if (isBetter) {
     run.waited = 0;
-    run.best = { epoch, monitored, validationScore: value, postProcessing, weights: await run.network.weights() };
+    run.best = { epoch, monitored, validationScore: value, postProcessing };
+    run.network.keep();
   } else run.waited++;
   // Lightning's check_finite: a value that is not finite ends a training at once, with what is best so far.
   return !Number.isFinite(monitored) || run.waited >= run.point.patience;
