@@ -21,7 +21,14 @@ const recorded = (await readJson(join(fixtures, 'hear-predictor.json'))) as Reco
 
 async function predict(task: string): Promise<number> {
   const out = await mkdtemp(join(tmpdir(), 'unlabel-bench-predictor-'));
-  const cli = ['--conditions=@unlabel/source', 'apps/harness/bin/unlabel.mjs', 'predict', join(fixtures, task), '-o', out];
+  const cli = [
+    '--conditions=@unlabel/source',
+    'apps/harness/bin/unlabel.mjs',
+    'predict',
+    join(fixtures, task),
+    '-o',
+    out,
+  ];
   try {
     return await timed(() => run(process.execPath, [...cli, '--engine', side, '--display', 'none'], { cwd: root }));
   } finally {

@@ -131,9 +131,27 @@ test('training and scoring leave no tensor behind', async () => {
     const network = createNetwork(point({}), { width, classes, predictionType: 'multilabel' }, createRng(0));
     const [xs, ys] = [tf.tensor2d(x, [rows, width]), tf.tensor2d(y, [rows, classes])];
     network.step(xs, ys);
+    network.keep();
+    network.step(xs, ys);
+    network.keep();
     network.step(xs, ys);
     tf.dispose([network.logits(xs), xs, ys]);
     await network.weights();
     network.dispose();
   });
+});
+
+test('what is kept stays as it was while training goes on', async () => {
+  const network = createNetwork(point({}), { width, classes, predictionType: 'multilabel' }, createRng(0));
+  const [xs, ys] = [tf.tensor2d(x, [rows, width]), tf.tensor2d(y, [rows, classes])];
+  network.step(xs, ys);
+  const before = await network.weights();
+  network.keep();
+  network.step(xs, ys);
+  expect(await network.weights()).toEqual(before);
+  network.keep();
+  const after = await network.weights();
+  for (const name of Object.keys(before)) expect([name, after[name]]).not.toEqual([name, before[name]]);
+  tf.dispose([xs, ys]);
+  network.dispose();
 });
