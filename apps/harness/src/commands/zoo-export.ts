@@ -102,6 +102,7 @@ export function registerExport(zoo: Command): void {
       for (const { why } of report.skipped) reasons.set(why, (reasons.get(why) ?? 0) + 1);
       for (const [why, count] of reasons) process.stdout.write(`  left out: ${count} (${why})\n`);
       for (const fault of report.faults) process.stdout.write(`  left out: ${fault}\n`);
+      if (map.caution) process.stdout.write(`  ${map.caution}\n`);
       if (!isUsable)
         process.stdout.write(`  no ${map.family} network is built yet: the weights are converted, and cannot embed\n`);
       process.stdout.write(`in ${options.out}\n`);

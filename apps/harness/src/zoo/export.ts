@@ -5,10 +5,8 @@ import { join, resolve } from 'node:path';
 import {
   canonicalJson,
   ConfigError,
-  createRng,
   load,
   parseConfig,
-  unknownName,
   type Method,
   type ModelConfig,
   type NdArray,
@@ -28,6 +26,7 @@ import {
   type ModelCard,
   type WeightDtype,
 } from '@unlabel/zoo/files';
+import { embeddingSizes } from './embedding-sizes.ts';
 import { z } from 'zod';
 import { resolveMethod } from '../pretrain/recipe.ts';
 import { methods } from '../registry.ts';
@@ -72,7 +71,7 @@ export async function exportRun(run: string, options: ExportOptions): Promise<Mo
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { recursive: true });
   await writeWeights(staging, await arraysOf(model), { dtype });
-  const embedding = await embeddingSizes(config);
+  const embedding = await embeddingSizes(config.backbone);
   await writeJsonAtomic(join(staging, configFile), { ...config, embedding } satisfies ModelConfig);
   for (const picture of ['loss.svg', 'probe.svg']) {
     const from = join(run, picture);
@@ -95,22 +94,6 @@ async function arraysOf(dir: string): Promise<Record<string, NdArray>> {
   } finally {
     await weights.close();
   }
-}
-
-/** Sizes are the network's to say; it is built for that, without its weights. */
-async function embeddingSizes({
-  backbone: { id, config },
-}: ModelConfig): Promise<{ scene: number; timestamp: number }> {
-  const [{ useEngine, disposeParams }, { backboneFamilies }] = await Promise.all([
-    import('@unlabel/engine'),
-    import('@unlabel/backbones'),
-  ]);
-  await useEngine();
-  const family = backboneFamilies[id];
-  if (!family) throw new ConfigError(unknownName('backbone', id, Object.keys(backboneFamilies)));
-  const { width, frameWidth, params } = family.build(config, createRng(0));
-  disposeParams(params);
-  return { scene: width, timestamp: frameWidth };
 }
 
 async function cardOf(

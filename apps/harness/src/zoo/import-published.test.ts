@@ -7,6 +7,7 @@ import { goldenAudio, type Embedder } from '@unlabel/core';
 import { testEngine } from '@unlabel/engine';
 import { parseSafetensors } from '@unlabel/formats';
 import { loadModelDir, networkEmbedder } from '@unlabel/zoo';
+import { readCard, readModelConfig } from '@unlabel/zoo/files';
 import { importFile, type ImportFileOptions } from './import.ts';
 
 const fixtures = join(dirname(fileURLToPath(import.meta.resolve('@unlabel/backbones/package.json'))), 'fixtures');
@@ -61,4 +62,19 @@ test('the published BYOL-S network is imported with the statistics of its data a
   const scene = await embedder.embedScenes([goldenAudio('byols-c095', seed, 15_200, 16_000).data]);
   expectClose(scene, golden('byols-real-d512', 'c095.torchaudio.embedding'), { atol: 1e-4, rtol: 1e-4 });
   embedder.dispose?.();
+});
+
+test('one network under three front-ends: the upstream says whose it is, and the card how wide it embeds', async () => {
+  const frontEndOf = async (upstream?: string) => {
+    const out = join(work, `byol.${upstream ?? 'detected'}`);
+    const from = join(fixtures, 'weights', 'byol-s-d512.safetensors');
+    await importFile(from, { out, strict: true, dtype: 'float32', licence: 'MIT', upstream });
+    const { input, embedding } = await readModelConfig(out);
+    expect(embedding).toEqual({ scene: 512, timestamp: 512 });
+    return { ...(input['frontEnd'] as object), cautions: (await readCard(out)).limits.length };
+  };
+  expect(await frontEndOf()).toEqual({ kind: 'log-mel', cautions: 1 });
+  expect(await frontEndOf('byol-s')).toEqual({ kind: 'log-mel', winLength: 400, cautions: 0 });
+  expect(await frontEndOf('byol-a')).toEqual({ kind: 'log-mel', melScale: 'slaney', melNorm: 'slaney', cautions: 0 });
+  expect(await frontEndOf('delores')).toMatchObject({ melScale: 'slaney', powerOffset: 2.22e-16, cautions: 0 });
 });

@@ -7,6 +7,7 @@ import { backboneFamilies } from '@unlabel/backbones';
 import { sha256File, writeJsonAtomic } from '@unlabel/formats';
 import { importCheckpoint, type Imported } from '@unlabel/zoo';
 import { configFile, countValues, writeCard, writeManifest, writeWeights, type WeightDtype } from '@unlabel/zoo/files';
+import { embeddingSizes } from './embedding-sizes.ts';
 
 export interface ImportFileOptions {
   readonly out: string;
@@ -40,11 +41,15 @@ export async function importFile(file: string, options: ImportFileOptions): Prom
     const arrays: Record<string, NdArray> = {};
     for (const [name, tensor] of tensors) arrays[name] = await tensor.read();
     await writeWeights(staging, arrays, { dtype });
+    const isUsable = map.family in backboneFamilies;
+    const backbone = { id: map.family, config: { ...config } };
+    const embedding = isUsable ? await embeddingSizes(backbone) : undefined;
     const model: ModelConfig = {
       schema: 1,
       method: map.id,
       methodConfig: {},
-      backbone: { id: map.family, config: { ...config } },
+      backbone,
+      ...(embedding && { embedding }),
       input: { ...map.input },
       normalization: options.normalization ?? null,
       training: { seed: 0, steps: 0, items: 0, sawUnlabelled: [] },
@@ -65,15 +70,15 @@ export async function importFile(file: string, options: ImportFileOptions): Prom
       params: await countValues(staging),
       dtype,
       sampleRate: Number(map.input?.['sampleRate']) || null,
-      embeddingSize: { scene: 0, timestamp: 0 },
+      embeddingSize: embedding ?? { scene: 0, timestamp: 0 }, // a family that is not built here does not say
       training: null,
-      limits: report.faults.length > 0 ? report.faults.map((fault) => `left out: ${fault}`) : [],
+      limits: [...(map.caution ? [map.caution] : []), ...report.faults.map((fault) => `left out: ${fault}`)],
       results: [],
     });
     await writeManifest(staging, await sha256File(file));
     await rename(staging, out);
+    return { imported: { map, config, report }, tensors: tensors.size, isUsable };
   } finally {
     await imported.close();
   }
-  return { imported: { map, config, report }, tensors: tensors.size, isUsable: map.family in backboneFamilies };
 }

@@ -1,8 +1,20 @@
-/** AudioNTT as BYOL-A, BYOL-S, DeLoRes and LAPE publish it (delores.md §2, hybrid-byols.md §5): our `audio-ntt`, ready to embed. */
+/**
+ * AudioNTT as BYOL-A, BYOL-S, DeLoRes and LAPE publish it (delores.md §2, hybrid-byols.md §2 and §5): our `audio-ntt`, ready to
+ * embed. Their names are the same and their front-ends are not, so each has an id of its own.
+ */
+import { frontEnds, type FrontEndInput } from '@unlabel/audio';
 import { shapeList, sizeAt, type KeyMap } from './key-map.ts';
 
 const channels = 64;
 
+const inputOf = (frontEnd: FrontEndInput): NonNullable<KeyMap['input']> => ({
+  modality: 'audio',
+  sampleRate: 16000,
+  frontEnd: { ...frontEnd },
+  normalize: 'dataset',
+});
+
+/** The file does not say whose it is; a front-end with an HTK bank is taken. */
 export const audioNtt: KeyMap = {
   id: 'audio-ntt',
   title: 'AudioNTT of BYOL-A, BYOL-S, DeLoRes and LAPE',
@@ -51,10 +63,18 @@ export const audioNtt: KeyMap = {
     list.linear('fc.3', width, width);
     return list.shapes;
   },
-  input: {
-    modality: 'audio',
-    sampleRate: 16000,
-    frontEnd: { kind: 'log-mel', nFft: 1024, hopLength: 160, nMels: 64, fMin: 60, fMax: 7800 },
-    normalize: 'dataset',
-  },
+  caution:
+    'Its names do not say which front-end it was trained with; BYOL-A in torchaudio is taken. --upstream byol-a, byol-s or delores ' +
+    'takes theirs.',
+  input: inputOf(frontEnds['byol-a']),
 };
+
+const named = (id: string, title: string, frontEnd: FrontEndInput): KeyMap => {
+  const { caution: _, ...rest } = audioNtt;
+  return { ...rest, id, title, input: inputOf(frontEnd) };
+};
+
+/** NTT trained its published weights on librosa's Slaney bank. */
+export const byolA = named('byol-a', 'AudioNTT of BYOL-A', { kind: 'log-mel', melScale: 'slaney', melNorm: 'slaney' });
+export const byolS = named('byol-s', 'AudioNTT of BYOL-S', frontEnds['byol-s']);
+export const delores = named('delores', 'AudioNTT of DeLoRes and LAPE', frontEnds.delores);

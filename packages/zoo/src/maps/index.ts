@@ -1,6 +1,6 @@
 /** The table of upstreams, the most particular first: a file is taken for the first whose signature it has. */
 import { atst } from './atst.ts';
-import { audioNtt } from './audio-ntt.ts';
+import { audioNtt, byolA, byolS, delores } from './audio-ntt.ts';
 import { barlowTwins } from './barlow-twins.ts';
 import { beats, beatsTokenizer } from './beats.ts';
 import { densecl } from './densecl.ts';
@@ -25,6 +25,9 @@ export const keyMaps: readonly KeyMap[] = [
   wav2vec2Fairseq,
   wavlm,
   audioNtt,
+  byolA,
+  byolS,
+  delores,
   equivariantTempo,
   sit,
   dino,

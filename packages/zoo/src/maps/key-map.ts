@@ -33,6 +33,8 @@ export interface KeyMap {
   expected(config: Readonly<Record<string, unknown>>, shapes: Shapes): Shapes;
   /** Shapes that may differ from the network's, and how they are brought to it (a convolution stored as 1 × 1, an axis too many). */
   readonly reshape?: readonly RegExp[];
+  /** What the names cannot tell and a user must know, for the card. */
+  readonly caution?: string;
   /** Front-end the weights expect, as `input` of a model config. */
   readonly input?: Readonly<Record<string, unknown>>;
 }
