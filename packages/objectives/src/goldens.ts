@@ -4,6 +4,8 @@ import { tf, toArrays } from '@unlabel/engine';
 import { batchNorm } from '@unlabel/nn';
 import { barlowTwins, type BarlowTwinsOptions } from './barlow-twins.ts';
 import { barlowTwinsFloat64 } from './barlow-twins-float64.ts';
+import { byolDecay } from './byol.ts';
+import { byolFloat64 } from './byol-float64.ts';
 
 const read = (tensor: Tensor): NdArray => ({
   data: tensor.dataSync<'float32'>().slice(),
@@ -84,8 +86,40 @@ const barlowFloat64: GoldenTarget = {
   },
 };
 
+/** BYOL's loss and, as a quarter of it, SimSiam's, in float64; the schedule of the target's decay. */
+const byolSimsiam: GoldenTarget = {
+  run(golden, tools) {
+    const { N, D } = golden.config as { N: number; D: number };
+    const input = (name: string) => Float64Array.from(tools.tensor(`input:${golden.name}.${name}`, [N, D], 1).data);
+    const views = { p1: input('p1'), p2: input('p2'), z1: input('z1'), z2: input('z2') };
+    const { loss, gradients } = byolFloat64(views, N, D);
+    const scaled = (gradient: Float64Array, by: number) =>
+      wide(
+        gradient.map((value) => value * by),
+        [N, D],
+      );
+    return {
+      'byol.loss': loss,
+      'byol.grad_p1': scaled(gradients.p1, 1),
+      'byol.grad_p2': scaled(gradients.p2, 1),
+      'byol.tau_schedule': wide(
+        Float64Array.from({ length: 11 }, (_, k) => byolDecay(k, 10, 0.996)),
+        [11],
+      ),
+      'simsiam_vibcreg.loss': loss / 4,
+      'simsiam_paper.loss': loss / 4 - 1,
+      'simsiam_vibcreg.grad_p1': scaled(gradients.p1, 1 / 4),
+      'simsiam_vibcreg.grad_p2': scaled(gradients.p2, 1 / 4),
+      // stored twice as large as the derivative of the stated loss, as two backward passes into one buffer leave it
+      'simsiam_vibcreg.grad_z2_leaks_when_not_detached': scaled(gradients.z2, 2 / 4),
+    };
+  },
+};
+
 export const goldens: GoldenTargets = {
   'barlow-fixed': barlowFixed,
   'loss-barlow-0': barlowFloat64,
   'loss-barlow-1': barlowFloat64,
+  'loss-byol-simsiam-0': byolSimsiam,
+  'loss-byol-simsiam-1': byolSimsiam,
 };
