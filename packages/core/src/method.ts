@@ -14,13 +14,23 @@ export interface Recipe {
   readonly optimizer: 'sgd' | 'lars' | 'adamw';
   /** Peak learning rate. */
   readonly lr: number;
+  /** Batch size that `lr` is stated for: the peak is lr·batchSize/lrBatchSize. Default: lr as it stands. */
+  readonly lrBatchSize?: number;
+  /** Rate that the cosine falls to, whatever the batch size. Default 0. */
+  readonly finalLr?: number;
   readonly momentum?: number;
   readonly weightDecay?: number;
+  /** Weight decay goes to this along half a cosine. Default: it stays as it is. */
+  readonly finalWeightDecay?: number;
   /** Extra options of the optimiser (`trustCoefficient`, `beta2`, …). */
   readonly options?: Readonly<Record<string, number | boolean>>;
   readonly schedule: 'constant' | 'cosine';
   /** Epochs of linear warm-up. */
   readonly warmupEpochs?: number;
+  /** Steps of it, in place of `warmupEpochs`. */
+  readonly warmupSteps?: number;
+  /** The last step of the warm-up has the peak rate already (DINO, ATST). Default: the first step after it. */
+  readonly isPeakInWarmup?: boolean;
   readonly batchSize: number;
   readonly epochs: number;
   /** Overrides `epochs` when set. */

@@ -1,7 +1,7 @@
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { tf } from './backend.ts';
 import { clipByGlobalNorm } from './clip.ts';
-import { constant, cosine, scheduleFor } from './schedule.ts';
+import { constant, cosine, scheduleFor, weightDecayFor } from './schedule.ts';
 import { expectAllClose, testEngine } from './testing.ts';
 
 beforeAll(() => testEngine());
@@ -23,6 +23,43 @@ test('a recipe gives its schedule, warm-up counted in epochs', () => {
   const recipe = { optimizer: 'sgd', lr: 2, schedule: 'cosine', warmupEpochs: 2, batchSize: 4, epochs: 10 } as const;
   const rate = scheduleFor(recipe, 50, 5);
   expect([rate(0), rate(5), rate(10), rate(30)]).toEqual([0, 1, 2, expect.closeTo(1, 12)]);
+});
+
+// cosine_scheduler_step of Audio-WestlakeU/audiossl@ec3a14d, float64, as ATST-Clip small is trained: 39010 steps, warm-up 1300
+describe('a recipe with a rate stated for another batch, an end and a moving decay', () => {
+  const recipe = {
+    optimizer: 'adamw',
+    lr: 5e-4,
+    lrBatchSize: 256,
+    finalLr: 1e-6,
+    weightDecay: 0.04,
+    finalWeightDecay: 0.4,
+    schedule: 'cosine',
+    warmupSteps: 1300,
+    isPeakInWarmup: true,
+    batchSize: 1536,
+    epochs: 300,
+  } as const;
+  const steps = [0, 1, 649, 1299, 1300, 1301, 19505, 30000, 39008, 39009];
+
+  test('has the published learning rates', () => {
+    const expected = [
+      0, 2.3094688221709006e-6, 0.0014988452655889145, 0.003, 0.003, 0.002999999994796409, 0.0015816597866836711,
+      0.00040396292814262613, 1.000020814364079e-6, 1.0000052035910614e-6,
+    ];
+    const rate = scheduleFor(recipe, 39010, 130);
+    steps.forEach((step, i) => expect(rate(step), `step ${step}`).toBeCloseTo(expected[i]!, 14));
+  });
+
+  test('has the published weight decays, without a warm-up', () => {
+    const expected = [
+      0.03999999999999998, 0.040000000583700845, 0.04024579943545131, 0.04098403954773672, 0.04098555381871527,
+      0.04098706925070372, 0.22, 0.3546579658441824, 0.39999999766519645, 0.39999999941629916,
+    ];
+    const decay = weightDecayFor(recipe, 39010)!;
+    steps.forEach((step, i) => expect(decay(step), `step ${step}`).toBeCloseTo(expected[i]!, 14));
+    expect(weightDecayFor({ ...recipe, finalWeightDecay: undefined } as never, 10)).toBeUndefined();
+  });
 });
 
 test('gradients above the norm are scaled onto it, smaller ones are kept', () => {

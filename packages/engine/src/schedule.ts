@@ -64,10 +64,17 @@ export function barlowTwinsRates(options: { batchSize: number; epochs: number; s
   return { weights: (step) => rate(step) * 0.2, biases: (step) => rate(step) * 0.0048 };
 }
 
-/** The schedule of a recipe over `steps` steps. */
+/** The learning rate of a recipe over `steps` steps of an epoch of `stepsPerEpoch`, which need not be whole. */
 export function scheduleFor(recipe: Recipe, steps: number, stepsPerEpoch: number): Schedule {
-  const warmupSteps = Math.round((recipe.warmupEpochs ?? 0) * stepsPerEpoch);
+  const { batchSize, lrBatchSize = batchSize, warmupEpochs = 0, finalLr = 0, isPeakInWarmup = false } = recipe;
+  const warmupSteps = recipe.warmupSteps ?? Math.round(warmupEpochs * stepsPerEpoch);
+  const peak = recipe.lr * (batchSize / lrBatchSize);
   return recipe.schedule === 'cosine'
-    ? cosine({ peak: recipe.lr, steps, warmupSteps })
-    : constant(recipe.lr, { warmupSteps });
+    ? cosine({ peak, final: finalLr, steps, warmupSteps, isPeakInWarmup })
+    : constant(peak, { warmupSteps, isPeakInWarmup });
+}
+
+/** The weight decay of a recipe that moves it, from step 0 on and not warmed up; undefined where it stays as it is. */
+export function weightDecayFor({ weightDecay = 0, finalWeightDecay }: Recipe, steps: number): Schedule | undefined {
+  return finalWeightDecay === undefined ? undefined : cosine({ peak: weightDecay, final: finalWeightDecay, steps });
 }

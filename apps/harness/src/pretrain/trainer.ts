@@ -3,7 +3,7 @@
  * draw is a function of (seed, step), so a resumed run ends with the bytes of an unbroken one.
  */
 import { createRng, type Batch, type Method, type Model, type Recipe, type Step, type Tensor } from '@unlabel/core';
-import { clipByGlobalNorm, constant, cosine, tf, valueAndGrads, type Optimizer, type Schedule } from '@unlabel/engine';
+import { clipByGlobalNorm, scheduleFor, tf, valueAndGrads, weightDecayFor, type Optimizer } from '@unlabel/engine';
 import type { Display } from '../display/display.ts';
 import { commandLine, Interrupted, watchInterrupt } from '../interrupt.ts';
 import { appendLog, type LogLine, type RunDir } from '../run-dir.ts';
@@ -42,9 +42,10 @@ const prefetch = 4;
 
 export async function train(options: TrainOptions): Promise<TrainSummary> {
   const { method, model, recipe, data, run, display, firstStep, steps } = options;
-  const rate = rateSchedule(recipe, data.items.length, steps);
   const stepRng = createRng(data.seed).fork('pretrain').fork('step');
   const stepsPerEpoch = data.items.length / recipe.batchSize;
+  const rate = scheduleFor(recipe, steps, stepsPerEpoch);
+  const decay = weightDecayFor(recipe, steps);
   const pipeline = createPipeline({
     ...data,
     batchSize: recipe.batchSize,
@@ -74,7 +75,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
       method.beforeStep?.(model, step);
       const { loss, logs, grads } = valueAndGrads(model.trainable, () => method.loss(model, batch, step));
       const lr = rate(index);
-      update(options.optimizer, grads, lr, recipe.clipNorm);
+      update(options.optimizer, grads, { lr, weightDecay: decay?.(index), clipNorm: recipe.clipNorm });
       method.afterStep?.(model, batch, step);
       tf.dispose([...Object.values(batch), ...grads.values()]);
 
@@ -119,21 +120,12 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
 function update(
   optimizer: Optimizer,
   grads: ReadonlyMap<string, Tensor>,
-  lr: number,
-  clipNorm: number | undefined,
+  { lr, weightDecay, clipNorm }: { lr: number; weightDecay: number | undefined; clipNorm: number | undefined },
 ): void {
-  if (clipNorm === undefined) return optimizer.step(grads, lr);
+  if (clipNorm === undefined) return optimizer.step(grads, lr, weightDecay);
   const clipped = clipByGlobalNorm(grads, clipNorm);
-  optimizer.step(clipped.grads, lr);
+  optimizer.step(clipped.grads, lr, weightDecay);
   tf.dispose([clipped.norm, ...clipped.grads.values()]);
-}
-
-/** Learning rate of each step. */
-function rateSchedule(recipe: Recipe, items: number, steps: number): Schedule {
-  const warmupSteps = Math.round(((recipe.warmupEpochs ?? 0) * items) / recipe.batchSize);
-  return recipe.schedule === 'cosine'
-    ? cosine({ peak: recipe.lr, steps, warmupSteps })
-    : constant(recipe.lr, { warmupSteps });
 }
 
 function divergence(loss: number, step: number, lr: number): Error {

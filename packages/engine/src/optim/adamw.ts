@@ -36,8 +36,10 @@ export const adamRule = (options: AdamWOptions): Transform[] => [
 
 export function adamW(params: Params, options: AdamWOptions = {}): Optimizer {
   const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01 } = options;
-  const fused: FusedUpdate = (param, grad, [first, second], { lr, step, isDecayed }) => {
-    const rates = { lr, beta1, beta2, eps, weightDecay: isDecayed ? weightDecay : 0, step };
+  const fused: FusedUpdate = (param, grad, [first, second], context) => {
+    const { lr, step } = context;
+    const decay = context.isDecayed ? (context.weightDecay ?? weightDecay) : 0;
+    const rates = { lr, beta1, beta2, eps, weightDecay: decay, step };
     const [next, ...slots] = adamWUpdate(param, grad, first!, second!, rates);
     return { param: next, slots };
   };

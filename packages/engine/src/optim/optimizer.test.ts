@@ -8,6 +8,7 @@ import { goldens, readOptimizerGolden, rulesOfGolden } from '../goldens.ts';
 import { parameter } from '../params.ts';
 import { expectAllClose, expectNoLeak, testEngine } from '../testing.ts';
 import { adamW, adamWRule } from './adamw.ts';
+import { larc, lars } from './lars.ts';
 import { createOptimizer, decayAll, decayExceptVectors } from './optimizer.ts';
 import { optimizerFor } from './recipe.ts';
 import { sgd, sgdRule } from './sgd.ts';
@@ -80,6 +81,23 @@ test('the fused step of AdamW equals its chain of transforms', () => {
     const [a, b] = optimizers.map(({ state }) => state.get(slot)!);
     expectAllClose(a!, b!, { rtol: 1e-6, atol: 1e-6 });
   }
+});
+
+test.each([
+  ['adamW', (params: ReturnType<typeof small>['params'], weightDecay: number) => adamW(params, { weightDecay })],
+  [
+    'sgd',
+    (params: ReturnType<typeof small>['params'], weightDecay: number) => sgd(params, { momentum: 0.9, weightDecay }),
+  ],
+  ['larc', (params: ReturnType<typeof small>['params'], weightDecay: number) => larc(params, { weightDecay })],
+  ['lars', (params: ReturnType<typeof small>['params'], weightDecay: number) => lars(params, { weightDecay })],
+] as const)('a decay given to a step of %s stands in place of its own', (_name, build) => {
+  const [own, given, other] = [small(), small(), small()];
+  build(own.params, 0.3).step(own.grads, 0.1);
+  build(given.params, 0.01).step(given.grads, 0.1, 0.3);
+  build(other.params, 0.01).step(other.grads, 0.1);
+  expectAllClose(given.params.get('w')!, own.params.get('w')!, {});
+  expect(() => expectAllClose(other.params.get('w')!, own.params.get('w')!, { atol: 1e-6 })).toThrow();
 });
 
 test('vectors can be left out of the decay', () => {

@@ -18,10 +18,11 @@ export interface Optimizer {
   /** Steps done. Set it when restoring: Adam's bias corrections depend on it. */
   steps: number;
   /**
-   * One update with learning rate `lr`. Gradients by parameter name; a parameter without one is left as it is. The caller keeps
-   * the gradients. An unknown name or another shape is a ConfigError.
+   * One update with learning rate `lr`, and `weightDecay` in place of the optimiser's own where it is on a schedule. Gradients by
+   * parameter name; a parameter without one is left as it is. The caller keeps the gradients. An unknown name or another shape is
+   * a ConfigError.
    */
-  step(grads: ReadonlyMap<string, Tensor>, lr: number): void;
+  step(grads: ReadonlyMap<string, Tensor>, lr: number, weightDecay?: number): void;
   dispose(): void;
 }
 
@@ -52,7 +53,7 @@ export function createOptimizer(
   return {
     state,
     steps: 0,
-    step(grads, lr) {
+    step(grads, lr, weightDecay) {
       if (!Number.isFinite(lr)) throw new ConfigError(`optimizer: learning rate ${lr}`);
       this.steps++;
       for (const [name, grad] of grads) {
@@ -63,7 +64,7 @@ export function createOptimizer(
           );
         }
         const held = rule.slots.map((slot) => state.get(`${slot}.${name}`)!);
-        const context = { lr, step: this.steps, isDecayed: isDecayed(name, variable) };
+        const context = { lr, step: this.steps, isDecayed: isDecayed(name, variable), weightDecay };
         tf.tidy(() => {
           if (fused) {
             const next = fused(variable, grad, held, context);

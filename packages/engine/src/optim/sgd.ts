@@ -22,8 +22,9 @@ export const sgdRule = ({ momentum = 0, isNesterov = false, weightDecay = 0 }: S
 
 export function sgd(params: Params, options: SgdOptions = {}): Optimizer {
   const { momentum = 0, weightDecay = 0, isNesterov = false } = options;
-  const fused: FusedUpdate = (param, grad, [velocity], { lr, isDecayed }) => {
-    const rates = { lr, momentum, weightDecay: isDecayed ? weightDecay : 0, nesterov: isNesterov };
+  const fused: FusedUpdate = (param, grad, [velocity], context) => {
+    const decay = context.isDecayed ? (context.weightDecay ?? weightDecay) : 0;
+    const rates = { lr: context.lr, momentum, weightDecay: decay, nesterov: isNesterov };
     const [next, slot] = sgdMomentum(param, grad, velocity!, rates);
     return { param: next, slots: [slot] };
   };

@@ -11,6 +11,8 @@ export interface TransformContext {
   readonly step: number;
   /** Whether this parameter is decayed (and, by LARS, adapted). */
   readonly isDecayed: boolean;
+  /** Weight decay of this step, in place of the rule's own. */
+  readonly weightDecay?: number | undefined;
 }
 
 export interface Updated<T> {
@@ -31,7 +33,9 @@ const stateless = (apply: <T>(a: Arithmetic<T>, update: T, param: T, context: Tr
 
 /** u + λ·w, for decayed parameters. Before momentum: L2 as in torch's SGD. After Adam: decoupled, as in AdamW. */
 export const addDecay = (decay: number): Transform =>
-  stateless((a, u, w, { isDecayed }) => (isDecayed && decay !== 0 ? a.mulAdd(w, decay, u) : u));
+  stateless((a, u, w, { isDecayed, weightDecay = decay }) =>
+    isDecayed && weightDecay !== 0 ? a.mulAdd(w, weightDecay, u) : u,
+  );
 
 /** v ← μ·v + u; u ← v, or u + μ·v with Nesterov. torch's SGD without dampening. */
 export const momentumBy = (momentum: number, isNesterov = false): Transform => ({
@@ -58,11 +62,11 @@ export const trustRatio = (trustCoefficient: number): Transform =>
  * included.
  */
 export const larcRatio = (trustCoefficient: number, decay: number, eps: number): Transform =>
-  stateless((a, u, w, { isDecayed }) => {
+  stateless((a, u, w, { isDecayed, weightDecay = decay }) => {
     if (!isDecayed) return u;
     const [p, g] = [a.norm(w), a.norm(u)];
-    const ratio = a.ratio(p, g, { c: trustCoefficient, d: decay, e: eps, otherwise: 0 });
-    return a.select(ratio, a.scaleBy(a.mulAdd(w, decay, u), ratio), u);
+    const ratio = a.ratio(p, g, { c: trustCoefficient, d: weightDecay, e: eps, otherwise: 0 });
+    return a.select(ratio, a.scaleBy(a.mulAdd(w, weightDecay, u), ratio), u);
   });
 
 export interface AdamOptions {
