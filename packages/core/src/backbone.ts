@@ -48,6 +48,11 @@ export interface Backbone {
    * when it sees the whole clip. With `poolFrames`, long clips can be computed window by window.
    */
   readonly frameHalo?: number;
+  /**
+   * Longer clips are embedded in windows of at most so many input frames, each on its own, and pooled by `poolFrames`: for networks that
+   * see the whole clip, and were trained on short ones. A multiple of `frameStride`.
+   */
+  readonly windowFrames?: number;
   /** What makes `clip` of `frames`: [B, T, D] → [B, D]. Call inside `tf.tidy`. */
   poolFrames?(frames: Tensor): Tensor;
   /** x [B, bands, frames] (audio), [B, H, W, C] (images). Call inside `tf.tidy`. */

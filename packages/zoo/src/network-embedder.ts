@@ -3,7 +3,16 @@ import { createFrontEnd, frontEndSchema, type FrontEnd, type FrontEndConfig } fr
 import { ConfigError, parseConfig, type Backbone, type Embedder, type ModelConfig, type NdArray } from '@unlabel/core';
 import { countParams, tf } from '@unlabel/engine';
 
-import { bytesPerFrame, canWindow, forward, forwardWindows, groupByFrames, poolWindows } from './passes.ts';
+import {
+  bytesPerFrame,
+  canWindow,
+  forward,
+  forwardApart,
+  forwardWindows,
+  groupByFrames,
+  needsWindows,
+  poolWindows,
+} from './passes.ts';
 
 export interface NetworkOptions {
   readonly id: string;
@@ -32,6 +41,13 @@ export function networkEmbedder({ id, backbone, config, fingerprint, source }: N
     memory === Infinity ? Infinity : Math.floor(memory / 2 / Math.max(1, await frameBytes())); // half is for audio and copies
   const isLong = (array: NdArray, limit: number): boolean => array.shape[1]! > limit && canWindow(backbone);
 
+  const framesOf = async (input: NdArray, limit: number): Promise<Float32Array> => {
+    if (needsWindows(backbone, input.shape[1]!)) return forwardApart(backbone, input);
+    return isLong(input, limit) ? forwardWindows(backbone, input, limit) : forward(backbone, [input], 'frames');
+  };
+  const isCut = (array: NdArray, limit: number): boolean =>
+    isLong(array, limit) || needsWindows(backbone, array.shape[1]!);
+
   return {
     id,
     method: config.method,
@@ -45,21 +61,22 @@ export function networkEmbedder({ id, backbone, config, fingerprint, source }: N
       const out = new Float32Array(clips.length * backbone.width);
       const limit = await framesInMemory();
       for (const group of groupByFrames(clips.map(spectrogram), Math.min(framesPerBatch, limit))) {
-        const values = isLong(group.rows[0]!, limit)
-          ? await poolWindows(backbone, await forwardWindows(backbone, group.rows[0]!, limit))
-          : await forward(backbone, group.rows, 'clip');
-        group.indices.forEach((clip, row) => {
-          out.set(values.subarray(row * backbone.width, (row + 1) * backbone.width), clip * backbone.width);
-        });
+        const place = (clip: number, vector: Float32Array): void => out.set(vector, clip * backbone.width);
+        if (isCut(group.rows[0]!, limit)) {
+          for (const [i, row] of group.rows.entries())
+            place(group.indices[i]!, await poolWindows(backbone, await framesOf(row, limit)));
+          continue;
+        }
+        const values = await forward(backbone, group.rows, 'clip');
+        group.indices.forEach((clip, row) =>
+          place(clip, values.subarray(row * backbone.width, (row + 1) * backbone.width)),
+        );
       }
       return out;
     },
     async embedTimestamps(audio) {
       const limit = await framesInMemory();
-      const input = spectrogram(audio);
-      const embeddings = isLong(input, limit)
-        ? await forwardWindows(backbone, input, limit)
-        : await forward(backbone, [input], 'frames');
+      const embeddings = await framesOf(spectrogram(audio), limit);
       const hop = frontEnd.hopSeconds * 1000;
       const stride = backbone.frameStride;
       const first = firstCenter(frontEnd.config) + ((lost + stride - 1) / 2) * hop; // of the input frames behind one output frame
@@ -73,7 +90,7 @@ export function networkEmbedder({ id, backbone, config, fingerprint, source }: N
       memory = bytes;
     },
     async memoryOf(samples) {
-      return frontEnd.framesOf(samples) * (await frameBytes());
+      return Math.min(frontEnd.framesOf(samples), backbone.windowFrames ?? Infinity) * (await frameBytes());
     },
     dispose() {
       tf.dispose([...backbone.params.values()]);

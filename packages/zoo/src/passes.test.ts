@@ -1,5 +1,5 @@
-import { buildAudioNtt } from '@unlabel/backbones';
-import { createRng, type ModelConfig } from '@unlabel/core';
+import { buildAudioNtt, buildBeats } from '@unlabel/backbones';
+import { createRng, type Backbone, type ModelConfig } from '@unlabel/core';
 import { useEngine } from '@unlabel/engine';
 import { beforeAll, expect, test } from 'vitest';
 import { networkEmbedder } from './network-embedder.ts';
@@ -11,7 +11,7 @@ beforeAll(async () => {
 
 const bands = 64;
 const build = (version: '2020' | '2022') => buildAudioNtt({ width: 24, bands, version }, createRng(3));
-const embedderOf = (backbone: ReturnType<typeof build>, frontEnd: object = {}) =>
+const embedderOf = (backbone: Backbone, frontEnd: object = {}) =>
   networkEmbedder({
     id: 'tiny',
     backbone,
@@ -67,5 +67,28 @@ test('a clip shorter than one output frame still has an embedding', async () => 
   const scene = await embedder.embedScenes([noise(0.01), noise(0.3)]);
   expect(scene.every(Number.isFinite)).toBe(true);
   expect((await embedder.embedTimestamps!(noise(0.01))).timestamps).toHaveLength(1);
+  embedder.dispose!();
+});
+
+test('a network that sees the whole clip takes a long one in windows of nearly equal length', async () => {
+  const sizes = { patchWidth: 6, layers: 1, width: 8, hidden: 12, heads: 2, positionKernel: 4, positionGroups: 2 };
+  const backbone = buildBeats({ ...sizes, bands, buckets: 8, windowFrames: 200 }, createRng(3));
+  const embedder = embedderOf(backbone, { center: false });
+  const audio = noise(6.13); // 607 frames: 37 patches, in four windows of 10, 10, 10 and 7
+  const { embeddings, timestamps } = await embedder.embedTimestamps!(audio);
+  expect(timestamps).toHaveLength(37);
+  const second = await embedder.embedTimestamps!(audio.subarray(160 * 160, 319 * 160 + 1024)); // frames 160 … 319
+  expect(second.timestamps).toHaveLength(10);
+  second.embeddings.forEach((value, i) => expect(embeddings[80 + i]).toBeCloseTo(value, 5));
+  const scene = await embedder.embedScenes([audio, noise(1), audio]);
+  const mean = Float32Array.from({ length: 8 }, (_, d) => {
+    let sum = 0;
+    for (let t = 0; t < 37; t++) sum += embeddings[t * 8 + d]!;
+    return sum / 37;
+  });
+  mean.forEach((value, d) => {
+    expect(scene[d]).toBeCloseTo(value, 5);
+    expect(scene[16 + d]).toBeCloseTo(value, 5);
+  });
   embedder.dispose!();
 });

@@ -79,6 +79,17 @@ function columns({ data }: NdArray, bands: number, frames: number, from: number,
   return { data: part, shape: [bands, to - from] };
 }
 
+/** Whether a clip of so many frames is embedded in windows, each on its own. */
+export const needsWindows = ({ windowFrames = Infinity }: Backbone, frames: number): boolean => frames > windowFrames;
+
+/** Frames [T, D] of a clip in as few windows as hold it, of nearly equal length: none is much shorter than the others. */
+export function forwardApart(backbone: Backbone, input: NdArray): Promise<Float32Array> {
+  const { frameStride: stride, windowFrames = Infinity } = backbone;
+  const steps = Math.floor(input.shape[1]! / stride);
+  const windows = Math.ceil((steps * stride) / windowFrames);
+  return forwardWindows(backbone, input, Math.ceil(steps / windows) * stride);
+}
+
 /** Clip vector [D] of frames [T, D]. */
 export async function poolWindows(backbone: Backbone, frames: Float32Array): Promise<Float32Array> {
   const width = backbone.frameWidth;
@@ -89,12 +100,12 @@ export async function poolWindows(backbone: Backbone, frames: Float32Array): Pro
 }
 
 /**
- * Bytes of activations a frame of input takes at the pass's peak, from a pass over 256 frames; 1.3 times what the engine counts,
+ * Bytes of activations a frame of input takes at the pass's peak, from a pass over 256 frames (a window of a network that has some); 1.3 times what the engine counts,
  * for the scratch memory of its kernels, which it does not. AudioNTT, ten minutes in one pass: 1.6 GB by this, and 1.2 GB (wasm)
  * and 1.6 GB (tensorflow) by the growth of the process.
  */
 export async function bytesPerFrame(backbone: Backbone, bands: number): Promise<number> {
-  const frames = Math.ceil(256 / backbone.frameStride) * backbone.frameStride;
+  const frames = backbone.windowFrames ?? Math.ceil(256 / backbone.frameStride) * backbone.frameStride;
   const before = tf.memory().numBytes;
   const profile = await tf.profile(() => {
     tf.tidy(() => {

@@ -20,9 +20,13 @@ const golden = (name: string, output: string): Float32Array => {
   return Float32Array.from(parseSafetensors(readFileSync(path), path).readFloat32(output).data);
 };
 
-async function imported(file: string, options: Partial<ImportFileOptions> = {}): Promise<Embedder> {
+async function imported(
+  file: string,
+  options: Partial<ImportFileOptions> = {},
+  from = join(fixtures, 'weights'),
+): Promise<Embedder> {
   const out = join(work, `${file}.model`);
-  const { isUsable } = await importFile(join(fixtures, 'weights', file), {
+  const { isUsable } = await importFile(join(from, file), {
     out,
     strict: true,
     dtype: 'float32',
@@ -62,6 +66,25 @@ test('the published BYOL-S network is imported with the statistics of its data a
   const scene = await embedder.embedScenes([goldenAudio('byols-c095', seed, 15_200, 16_000).data]);
   expectClose(scene, golden('byols-real-d512', 'c095.torchaudio.embedding'), { atol: 1e-4, rtol: 1e-4 });
   embedder.dispose?.();
+});
+
+test('BEATs’ small golden checkpoints are imported with their cfg and embed as the authors’ code runs them', async () => {
+  const audio = (row: number): Float32Array => goldenAudio('beats-small', 20240611, 16_000, 16_000, row).data;
+  const from = join(dirname(fileURLToPath(import.meta.resolve('@unlabel/zoo/package.json'))), 'fixtures', 'import');
+  for (const file of ['beats-small.pt', 'beats-small-legacy.pt', 'beats-small-finetuned.pt']) {
+    const embedder = await imported(file, {}, from);
+    const scene = await embedder.embedScenes([audio(0), audio(1)]);
+    expectClose(scene, golden('beats-small', 'deep.nomask.output_mean_over_tokens'), { atol: 1e-4, rtol: 1e-3 });
+    const { embeddings, timestamps } = await embedder.embedTimestamps!(audio(0));
+    const tokens = golden('beats-small', 'deep.nomask.output').slice(0, 48 * 48); // row 0, 6 × 8 tokens of 48
+    const means = Float32Array.from({ length: 6 * 48 }, (_, i) => {
+      const first = Math.floor(i / 48) * 8 * 48 + (i % 48);
+      return Array.from({ length: 8 }, (_, k) => tokens[first + k * 48]!).reduce((a, b) => a + b) / 8;
+    });
+    expectClose(embeddings, means, { atol: 1e-4, rtol: 1e-3 });
+    expect([timestamps[0], timestamps[1]]).toEqual([12.5 + 75, 12.5 + 75 + 160]); // the middle of 16 frames of 25 ms
+    embedder.dispose?.();
+  }
 });
 
 test('one network under three front-ends: the upstream says whose it is, and the card how wide it embeds', async () => {

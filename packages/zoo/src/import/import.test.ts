@@ -172,9 +172,10 @@ describe('golden checkpoints hold the rule’s values bit for bit', () => {
       buckets: 32,
       isGated: true,
     });
-    const plain = { ...imported, tensors: new Map([...imported.tensors].filter(([key]) => stored(key))) };
-    await expectHashed(plain, seed, (key) => key);
-    if (name.includes('finetuned')) expect(imported.report.skipped.map(({ why }) => why)).toContain('classifier');
+    expect(imported.config).toMatchObject({ maxDistance: 40, deepNorm: true, normFirst: false, activation: 'gelu' });
+    await expectHashed(imported, seed, (key) => key);
+    expect(imported.config['classes']).toBe(name.includes('finetuned') ? 11 : 0);
+    expect(imported.tensors.has('encoder.pos_conv.0.weight_g')).toBe(true);
   });
 
   test('beats-tokenizer-small.pt and wavlm-small.pt', async () => {
@@ -187,7 +188,7 @@ describe('golden checkpoints hold the rule’s values bit for bit', () => {
   });
 
   test('a folded weight norm is v·g/‖v‖ over all but the kernel’s axis', async () => {
-    const { tensors } = await importCheckpoint(file('beats-small.pt'));
+    const { tensors } = await importCheckpoint(file('wavlm-small.pt'));
     const { data, shape } = await tensors.get('encoder.pos_conv.0.weight')!.read();
     const [out, inputs, kernel] = shape as [number, number, number];
     const g = goldenParameter('encoder.pos_conv.0.weight_g', seed, [1, 1, kernel]).data;

@@ -6,7 +6,7 @@ import { CheckpointError, ConfigError, unknownName, type NdArray } from '@unlabe
 import { keyMaps } from '../maps/index.ts';
 import { isBeside, type KeyMap, type Shapes } from '../maps/key-map.ts';
 import { openContainer, type Container, type ForeignTensor } from './container.ts';
-import { foldWeightNorm } from './weight-norm.ts';
+import { foldWeightNorm, oldWeightNorm } from './weight-norm.ts';
 
 export { openContainer, type Container, type ForeignTensor } from './container.ts';
 
@@ -51,7 +51,7 @@ export async function importContainer(
     const { map, part } = chooseMap(path, container.tensors, options);
     const taken = takeNetwork(map, part, container.tensors);
     const shapes: Shapes = new Map([...taken.network].map(([name, { shape }]) => [name, shape]));
-    const config = map.configOf(shapes);
+    const config = map.configOf(shapes, container.root);
     const expected = map.expected(config, shapes);
     const faults = [...compare(expected, shapes), ...taken.unknown];
     const isStrict = options.strict ?? true;
@@ -144,7 +144,7 @@ function takeNetwork(map: KeyMap, { name, prefix }: Part, all: ReadonlyMap<strin
   }
   const network = new Map<string, ForeignTensor>();
   const tied: [string, ForeignTensor, ForeignTensor][] = [];
-  for (const [key, tensor] of foldWeightNorm(inside)) {
+  for (const [key, tensor] of map.keepsWeightNorm ? oldWeightNorm(inside) : foldWeightNorm(inside)) {
     const ours = renamed(map, key);
     const why = counter.test(ours)
       ? 'counter of a batch norm'

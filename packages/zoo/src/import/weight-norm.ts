@@ -1,5 +1,6 @@
 /** Weight norm folded into plain weights: w = v·g/‖v‖ over all axes that g does not have (Salimans and Kingma, arXiv 1602.07868v3). */
 import { CheckpointError, sizeOf, type NdArray } from '@unlabel/core';
+import { weightNormName } from '@unlabel/nn';
 import type { ForeignTensor } from './container.ts';
 
 /** Both spellings: `weight_g`, `weight_v` of torch before 2.0, `parametrizations.weight.original0`, `original1` since. */
@@ -28,6 +29,10 @@ export function foldWeightNorm(tensors: ReadonlyMap<string, ForeignTensor>): Map
   }
   return folded;
 }
+
+/** Pairs kept, in the old spelling. */
+export const oldWeightNorm = (tensors: ReadonlyMap<string, ForeignTensor>): Map<string, ForeignTensor> =>
+  new Map([...tensors].map(([name, tensor]) => [weightNormName(name), tensor]));
 
 /** @param g the size of v on the axes it keeps, 1 elsewhere */
 function normalized(name: string, g: NdArray, v: NdArray): NdArray {

@@ -27,8 +27,10 @@ export interface KeyMap {
   readonly leftOut?: readonly (readonly [RegExp, string])[];
   /** Their name → ours. */
   readonly renames?: readonly (readonly [RegExp, string])[];
-  /** The family's config from the names and shapes that are there (after renames). */
-  configOf(shapes: Shapes): Record<string, unknown>;
+  /** Weight norms stay two tensors, in torch's old spelling (`weight_g`, `weight_v`); default: they are folded into one. */
+  readonly keepsWeightNorm?: boolean;
+  /** The family's config from the names and shapes that are there (after renames), and what else the file holds. */
+  configOf(shapes: Shapes, root?: unknown): Record<string, unknown>;
   /** Every tensor of the network with this config. */
   expected(config: Readonly<Record<string, unknown>>, shapes: Shapes): Shapes;
   /** Shapes that may differ from the network's, and how they are brought to it (a convolution stored as 1 × 1, an axis too many). */
