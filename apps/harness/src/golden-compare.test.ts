@@ -52,6 +52,20 @@ describe('a tolerance', () => {
     expect(shares({ golden, found, stored })).toEqual({ 'k.scores': 0.5, 'k.top1': Infinity });
   });
 
+  test('of image operators is read from its words, bytes included', () => {
+    const tolerance = {
+      'pil.* and tensor_u8.*': 'aim for identical; accept at most 1 grey level (hue, saturation: 2)',
+      'tensor_f32.*': '2e-6 (blur, resize 1e-5, hue 1e-4)',
+    };
+    const names = ['pil.solarize.128', 'tensor_u8.hue.0.2', 'tensor_f32.solarize.0.5', 'tensor_f32.resize.x'];
+    const golden = { tolerance, outputs: Object.fromEntries(names.map((name) => [name, { shape: [1] }])) };
+    const bytes = { data: Uint8Array.of(10), shape: [1] };
+    const stored = { [names[0]!]: bytes, [names[1]!]: bytes, [names[2]!]: array([1]), [names[3]!]: array([1]) };
+    const found = Object.fromEntries(names.map((name, i) => [name, array([i < 2 ? 11 : 1 + 2 ** -18])]));
+    const found4 = shares({ golden, found, stored });
+    expect(names.map((name) => found4[name])).toEqual([1, 0.5, expect.closeTo(1.907, 3), expect.closeTo(0.3815, 3)]);
+  });
+
   test('relative to the largest value holds for every element of the tensor', () => {
     const golden = { outputs: one(), tolerance: { atol: 0, rtol: 0.1, note: 'relative to the absmax of the tensor' } };
     expect(shares({ golden, found, stored })['y']).toBeCloseTo(0.5);

@@ -95,6 +95,22 @@ function boundByName(table: Readonly<Record<string, unknown>>, name: string): Bo
   return (b) => (typeof limit === 'number' ? limit * Math.max(1, Math.abs(b)) : 0);
 }
 
+/**
+ * Image operators state their bounds in words, by back end: `accept at most 1 grey level (hue, saturation: 2)` of bytes, `2e-6 (blur,
+ * resize 1e-5, hue 1e-4)` of floats.
+ */
+function pixelBound(tolerance: unknown, name: string): number | undefined {
+  const [, backEnd, operator = ''] = /^(pil|tensor_u8|tensor_f32)\.(.*)$/.exec(name) ?? [];
+  if (!isRecord(tolerance) || backEnd === undefined) return undefined;
+  const text = textOf(Object.entries(tolerance).find(([key]) => key.includes(`${backEnd}.*`))?.[1]);
+  const bytes = /at most (\d+) grey level \(hue, saturation: (\d+)\)/.exec(text);
+  if (bytes) return Number(/hue|saturation|jitter/.test(operator) ? bytes[2] : bytes[1]);
+  const floats = /^(\S+) \(blur, resize (\S+), hue (\S+)\)/.exec(text);
+  if (!floats) return undefined;
+  if (/hue|jitter/.test(operator)) return Number(floats[3]);
+  return Number(/blur|resize/.test(operator) ? floats[2] : floats[1]);
+}
+
 /** Whether a spectral output is linear power or logarithmic, from the call that made it; neither for banks and cepstra. */
 function domainOf(golden: GoldenFile, name: string): 'linear' | 'log' | undefined {
   const made = (golden.cases ?? []).filter(isRecord).find((one) => one['name'] === name);
@@ -145,8 +161,9 @@ function compareTensor(
   if (!(Number.isInteger(stride) && stride >= 1) || expected.data.length !== Math.ceil(size / stride)) {
     return cannot(name, `the golden stores ${expected.data.length} of ${size} values at stride ${stride}`);
   }
-  const isExact = expected.data instanceof Int32Array || expected.data instanceof Uint8Array;
-  const bound = isExact ? () => 0 : boundFor(golden, name, own);
+  const pixels = pixelBound(golden['tolerance'], name);
+  const isExact = pixels === undefined && (expected.data instanceof Int32Array || expected.data instanceof Uint8Array);
+  const bound = isExact ? () => 0 : pixels === undefined ? boundFor(golden, name, own) : () => pixels;
   const at = (i: number): number => actual.data[i * stride]!;
   let compared = compareValues(name, at, expected.data, bound);
   if (compared.share > 1 && /(^|[._])grad[._]/.test(name))

@@ -12,22 +12,27 @@ import { resolveMethod } from './pretrain/recipe.ts';
 import { pretrain } from './pretrain/run.ts';
 import { methods } from './registry.ts';
 import { readLog } from './run-dir.ts';
+import { writePictures } from './testing/pictures.ts';
 import { writeSounds } from './testing/sounds.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'methods-'));
-const data = join(folder, 'sounds');
+const data = { audio: join(folder, 'sounds'), image: join(folder, 'pictures') };
 beforeAll(async () => {
   await testEngine();
-  await writeSounds(data, { count: 12, seconds: 1.2 });
+  await writeSounds(data.audio, { count: 12, seconds: 1.2 });
+  await writePictures(data.image, { count: 12, width: 40, height: 32 });
 });
 afterAll(() => tf.disposeVariables());
 
-function run(method: string, out: string, steps: number, seed = 3): Promise<unknown> {
+const isImageMethod = async (id: string): Promise<boolean> =>
+  (await load(methods, id, 'method')).card.modality === 'image';
+
+async function run(method: string, out: string, steps: number, seed = 3): Promise<unknown> {
   return pretrain({
     method,
     preset: 'smoke',
     overrides: { recipe: { steps } },
-    data: [data],
+    data: [(await isImageMethod(method)) ? data.image : data.audio],
     seed,
     out: join(folder, out),
     engine: {},

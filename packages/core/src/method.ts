@@ -94,6 +94,22 @@ export interface InputSpec {
   readonly crop?: 'waveform' | 'spectrogram';
   /** Fixed statistics subtracted and divided out after the front-end; `dataset`: measured once over the training set. */
   readonly normalize?: 'dataset' | { readonly mean: number; readonly std: number };
+  /** Image methods: what they take in. */
+  readonly image?: ImageInput;
+}
+
+/** How images come to a network. Views get `image [H, W, 3]` of 0…1 and normalise; evaluation resizes, crops and normalises. */
+export interface ImageInput {
+  /** Side in pixels of the square that the network sees. */
+  readonly size: number;
+  /** Evaluation: the shorter side is brought to this, then the middle `size` × `size` is cut out. */
+  readonly resize: number;
+  readonly interpolation: 'bilinear' | 'bicubic';
+  /** Of values 0…1, by channel. */
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+  /** Training: images are brought to this shorter side once and kept as bytes; absent: decoded as stored at each access. */
+  readonly cacheSide?: number;
 }
 
 /** The whole training set, for work between epochs or stages (clustering, tokenizer labels). */

@@ -1,1 +1,4 @@
+export * from './crop.ts';
 export * from './decode.ts';
+export * from './resize.ts';
+export * from './resize-float.ts';

@@ -1,8 +1,9 @@
 /** A worker thread that fills chunks of the spectrogram cache. */
 import { parentPort } from 'node:worker_threads';
 import { loadAudio } from '@unlabel/audio';
-import type { InputSpec } from '@unlabel/core';
+import type { ImageInput, InputSpec } from '@unlabel/core';
 import { writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
+import { loadImage } from './image-source.ts';
 import type { Item } from './items.ts';
 import { cropSamples, frontEndOf, padCentered, rateOf } from './source.ts';
 import type { ChunkIndex } from './spectrogram-cache.ts';
@@ -21,7 +22,9 @@ parentPort!.on('message', (job: ChunkJob) => {
   );
 });
 
-async function fill({ file, index, items, input }: ChunkJob): Promise<void> {
+async function fill(job: ChunkJob): Promise<void> {
+  const { file, index, items, input } = job;
+  if (input.image) return fillImages(job, input.image);
   const frontEnd = frontEndOf(input)!;
   const wanted = cropSamples(input) ?? 1;
   const parts: Float32Array[] = [];
@@ -47,4 +50,18 @@ async function fill({ file, index, items, input }: ChunkJob): Promise<void> {
     parts.map((rows) => new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength)),
   );
   await writeJsonAtomic(index, { entries, sum, squares, count } satisfies ChunkIndex);
+}
+
+async function fillImages({ file, index, items }: ChunkJob, input: ImageInput): Promise<void> {
+  const parts: Uint8Array[] = [];
+  const entries: { frames: number; columns: number; offset: number }[] = [];
+  let offset = 0;
+  for (const item of items) {
+    const { width, height, data } = await loadImage(item.path, input);
+    parts.push(data);
+    entries.push({ frames: height, columns: width, offset });
+    offset += data.length;
+  }
+  await writeFileAtomic(file, parts);
+  await writeJsonAtomic(index, { entries, sum: 0, squares: 0, count: 0 } satisfies ChunkIndex);
 }

@@ -1,9 +1,10 @@
 /** The unlabelled training set: what `--data` names, as a list of files. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { dirname, extname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '@unlabel/core';
+import { imageEndings, isImageName } from '@unlabel/image';
 
 export interface Item {
   readonly path: string;
@@ -19,35 +20,65 @@ export const sawUnlabelled = (items: readonly Item[]): string[] =>
 
 const audioExtensions = new Set(['.wav', '.flac', '.mp3', '.ogg', '.oga', '.aif', '.aiff', '.w64', '.rf64']);
 
+export type ItemModality = 'audio' | 'image';
+
+const isWanted = {
+  audio: (name: string): boolean => audioExtensions.has(extname(name).toLowerCase()),
+  image: isImageName,
+};
+
 /**
- * Items of one or more sources, in a fixed order: a folder (every audio file below it), a JSON-lines index (`{"file": …}` a
- * line, relative to the index), or single files.
+ * Items of one or more sources, in a fixed order: a folder (every audio file, or every image, below it; of a VOC tree its
+ * photographs, not its masks), a JSON-lines index (`{"file": …}` a line, relative to the index), a list of a VOC tree
+ * (`ImageSets/Main/trainval.txt`), or single files.
  */
-export async function listItems(sources: readonly string[]): Promise<Item[]> {
+export async function listItems(sources: readonly string[], modality: ItemModality = 'audio'): Promise<Item[]> {
   const items: Item[] = [];
   for (const source of sources) {
     const path = resolve(source);
     if (!existsSync(path)) throw new DataError(`--data ${source}: no such file or folder.`);
-    if (statSync(path).isDirectory()) items.push(...(await filesBelow(path)));
+    if (statSync(path).isDirectory()) items.push(...(await filesBelow(path, modality)));
     else if (path.endsWith('.jsonl')) items.push(...readIndex(path));
+    else if (modality === 'image' && path.endsWith('.txt')) items.push(...readImageSet(path));
     else items.push({ path, name: source });
   }
   if (items.length === 0) {
+    const [what, endings] = modality === 'audio' ? ['audio', [...audioExtensions]] : ['images', imageEndings];
     throw new DataError(
-      `--data ${sources.join(' ')}: found no audio (${[...audioExtensions].join(', ')}). ` +
-        'Name a folder with audio files, or build the embedded set with: npx unlabel data build quickstart',
+      `--data ${sources.join(' ')}: found no ${what} (${endings.join(', ')}). ` +
+        `Name a folder with ${modality} files, or build the embedded set with: npx unlabel data build quickstart`,
     );
   }
   return items;
 }
 
-async function filesBelow(folder: string): Promise<Item[]> {
+async function filesBelow(folder: string, modality: ItemModality): Promise<Item[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const trees = entries
+    .filter((entry) => entry.isDirectory() && entry.name === vocImages)
+    .map((entry) => `${entry.parentPath}${sep}`);
+  if (existsSync(join(folder, vocImages))) trees.push(`${folder}${sep}`);
+  const isMask = (path: string): boolean =>
+    trees.some((tree) => path.startsWith(tree) && !path.startsWith(`${tree}${vocImages}${sep}`));
   return entries
-    .filter((entry) => entry.isFile() && audioExtensions.has(extname(entry.name).toLowerCase()))
+    .filter((entry) => entry.isFile() && isWanted[modality](entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => modality === 'audio' || !isMask(path))
     .sort()
     .map((path) => ({ path, name: path.slice(folder.length + 1) }));
+}
+
+const vocImages = 'JPEGImages';
+
+/** `ImageSets/Main/trainval.txt`, a name a line (and a flag, in lists of a class): the files of `JPEGImages` beside it. */
+function readImageSet(path: string): Item[] {
+  const folder = join(dirname(path), '..', '..', vocImages);
+  if (!existsSync(folder))
+    throw new DataError(`${path}: expected a list in ImageSets/Main of a VOC tree; ${folder} does not exist.`);
+  const names = readFileSync(path, 'utf8')
+    .split('\n')
+    .flatMap((line) => line.trim().split(/\s+/)[0] || []);
+  return names.map((name) => ({ path: join(folder, `${name}.jpg`), name: `${basename(path, '.txt')}/${name}` }));
 }
 
 /** Fields of a line of an index that are read; others (licence, source) are for people. */

@@ -67,7 +67,8 @@ export async function pretrain(request: PretrainRequest): Promise<PretrainOutcom
     throw new ConfigError(`${method.id} works on the whole set between epochs, which this version cannot do yet.`);
   }
   const { config, recipe } = resolveMethod(method, request.preset, request.overrides);
-  const items = await listItems(request.data);
+  const { modality } = method.input(config);
+  const items = await listItems(request.data, modality === 'image' ? 'image' : 'audio');
   const steps = stepsOf(recipe, items.length);
   if (items.length < 2) throw new ConfigError(`${items.length} item to train on; at least 2 are needed.`);
   const engine = await useEngine(request.engine);
@@ -85,7 +86,7 @@ export async function pretrain(request: PretrainRequest): Promise<PretrainOutcom
     });
     await checkEngine(run, engine);
     display.line(
-      `${method.id}, preset ${request.preset}: ${steps} steps of ${recipe.batchSize} on ${items.length} recordings; ` +
+      `${method.id}, preset ${request.preset}: ${steps} steps of ${recipe.batchSize} on ${items.length} ${modality === 'image' ? 'images' : 'recordings'}; ` +
         `engine ${engine.engine} ${engine.version} (${engine.reason}), ${engine.threads} threads; run directory ${run.path}`,
     );
     const outcome = await trainIn(run, { request, method, config, items, steps, recipe });
@@ -196,6 +197,13 @@ async function prepareInput(
   display: Display,
 ): Promise<{ normalization: Normalization | undefined; cache: ViewWorkerData['cache'] }> {
   const fixed = typeof input.normalize === 'object' ? input.normalize : undefined;
+  if (input.image) {
+    if (input.image.cacheSide === undefined) return { cache: undefined, normalization: undefined };
+    const progress = display.task('decode', items.length, 'images');
+    const { entries } = await buildCache(run.file('cache'), items, input, workers, progress);
+    progress.finish(`shorter side at most ${input.image.cacheSide} pixels`);
+    return { cache: entries, normalization: undefined };
+  }
   if (input.crop === 'spectrogram' && input.frontEnd) {
     const progress = display.task('front-end', items.length, 'recordings');
     const { entries, statistics } = await buildCache(run.file('cache'), items, input, workers, progress);

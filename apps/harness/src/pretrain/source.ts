@@ -5,13 +5,17 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { createFrontEnd, frontEndSchema, loadAudio, type FrontEnd } from '@unlabel/audio';
 import { ConfigError, parseConfig, type InputSpec, type NdArray, type Rng, type Sample } from '@unlabel/core';
+import { createImageSource, imageInputOf } from './image-source.ts';
 import type { Item } from './items.ts';
 
 /** Where an item's front-end output lies in the cache: frames are contiguous, `bands` values each. */
 export interface CacheEntry {
   readonly file: string;
   readonly offset: number;
+  /** Of an image: its rows. */
   readonly frames: number;
+  /** Of an image: bytes of RGB instead of floats. */
+  readonly columns?: number;
 }
 
 export interface Normalization {
@@ -57,6 +61,8 @@ export function padCentered(audio: Float32Array, length: number): Float32Array {
 }
 
 export function createSource({ items, input, normalization, cache }: SourceOptions): Source {
+  const image = imageInputOf(input);
+  if (image) return createImageSource(items, image, cache);
   const frontEnd = frontEndOf(input);
   const wanted = cropSamples(input);
   const rate = rateOf(input);

@@ -1,6 +1,6 @@
 /**
- * The front-end's output of every item, computed once by worker threads into a few files, so that a step reads 24 kB where it
- * would decode, resample and transform. Lives in the run directory; chunks are written atomically, so a killed run keeps them.
+ * The front-end's output of every item, or the bytes of every image, computed once by worker threads into a few files, so that a
+ * step reads 24 kB where it would decode, resample and transform. Lives in the run directory; chunks are written atomically, so a killed run keeps them.
  */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -17,8 +17,8 @@ import type { CacheEntry, Normalization } from './source.ts';
 const chunkItems = 128;
 
 export interface ChunkIndex {
-  /** Frames and byte offset of each item of the chunk. */
-  readonly entries: readonly { readonly frames: number; readonly offset: number }[];
+  /** Where each item of the chunk lies, and its size. */
+  readonly entries: readonly Omit<CacheEntry, 'file'>[];
   /** Sum and sum of squares over all values, for dataset statistics. */
   readonly sum: number;
   readonly squares: number;
@@ -41,7 +41,8 @@ export async function buildCache(
   const chunks = Array.from({ length: Math.ceil(items.length / chunkItems) }, (_, i): ChunkJob => {
     const part = items.slice(i * chunkItems, (i + 1) * chunkItems);
     const key = sha256(Buffer.from(canonicalJson({ input, paths: part.map((item) => item.path) }))).slice(0, 16);
-    return { file: join(dir, `${key}.f32`), index: join(dir, `${key}.json`), items: part, input };
+    const ending = input.image ? 'rgb' : 'f32';
+    return { file: join(dir, `${key}.${ending}`), index: join(dir, `${key}.json`), items: part, input };
   });
   const missing = chunks.filter((chunk) => !existsSync(chunk.index));
   let done = (chunks.length - missing.length) * chunkItems;
