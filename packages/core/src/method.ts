@@ -37,6 +37,8 @@ export interface Recipe {
   readonly steps?: number;
   /** Clip the global gradient norm. */
   readonly clipNorm?: number;
+  /** A batch goes through the network in so many parts, whose gradients are averaged: less memory. Default 1. */
+  readonly accumulate?: number;
 }
 
 export interface Model {
@@ -61,8 +63,16 @@ export interface Step {
 /** What a model is built from besides its config. */
 export interface BuildContext {
   readonly rng: Rng;
-  /** Networks of earlier stages or methods, frozen or to start from, by name (tokenizer, teacher, previous column). */
+  /**
+   * Trained networks of earlier stages, frozen, by stage id (tokenizer, teacher, previous column). They are loaded for this stage
+   * alone and freed after it; their variables are not trainable, so `trainableOf` leaves them out.
+   */
   readonly upstream?: Readonly<Record<string, Backbone>>;
+  /**
+   * Everything the last checkpoint of the stages in `Stage.state` holds (heads, queues, codebooks), by stage id, then by name in
+   * `Model.trainable` or `Model.state`, in torch's layout.
+   */
+  readonly upstreamState?: Readonly<Record<string, Readonly<Record<string, NdArray>>>>;
 }
 
 /** What a view function may draw on. All of it is a function of (seed, position), so a resumed run sees the same. */
@@ -72,7 +82,7 @@ export interface ViewContext {
   recent(k: number): Promise<Sample | undefined>;
   /** Position of this input since the start of training. */
   readonly position: number;
-  /** Per-item targets the method has set with `ItemStore` (cluster or tokenizer labels), when there are any. */
+  /** What `DatasetPass.setTargets` has set for this item (cluster or tokenizer labels), when it has. */
   readonly targets?: NdArray;
 }
 
@@ -115,9 +125,15 @@ export interface ImageInput {
 /** The whole training set, for work between epochs or stages (clustering, tokenizer labels). */
 export interface DatasetPass {
   readonly size: number;
-  /** Batches of un-augmented inputs in a fixed order, with their item indices. The caller disposes the tensors. */
+  /**
+   * Batches of un-augmented inputs in the order of the set, with their item indices; the last may be smaller. Of an item longer than
+   * `InputSpec.seconds` it is one crop, the same in every pass. The caller disposes the tensors.
+   */
   batches(batchSize: number): AsyncIterable<{ readonly batch: Batch; readonly items: readonly number[] }>;
-  /** Targets every later `ViewContext` of the item sees; saved with the checkpoint. */
+  /**
+   * Targets every later `ViewContext` of the item sees, until they are set again; saved with the checkpoint. Those of one set have one
+   * rank; their sizes may differ.
+   */
   setTargets(item: number, targets: NdArray): void;
 }
 
@@ -137,10 +153,18 @@ export interface Method<Schema extends z.ZodObject = z.ZodObject, M extends Mode
   beforeStep?(model: M, step: Step): void;
   /** After the optimiser: EMA, queue, center. `batch` is still alive. */
   afterStep?(model: M, batch: Batch, step: Step): void;
-  /** Before the first epoch and after each: cluster the set, refresh labels. */
+  /**
+   * Before each epoch, the first (0) too: cluster the set, refresh labels. May move the model. The step in which an epoch begins is the
+   * first whose first row belongs to it. A run killed in it repeats it from the same model, with the same `rng`.
+   */
   betweenEpochs?(model: M, epoch: number, data: DatasetPass, rng: Rng): Promise<void>;
-  /** Stages that run one after the other, each a method with its config; absent: one stage, this method. */
+  /**
+   * Stages that run one after the other in one run directory, each a method with its config; the network of the last is the run's.
+   * `input`, `views`, `build` and `loss` of a method with stages are not called. Absent: one stage, this method.
+   */
   stages?(config: z.output<Schema>): readonly Stage[];
+  /** The loss is a mean over rows and keeps nothing of a batch for `afterStep`: `recipe.accumulate` may be above 1. */
+  readonly accumulates?: boolean;
 }
 
 export interface Preset<Schema extends z.ZodObject = z.ZodObject> {
@@ -151,11 +175,21 @@ export interface Preset<Schema extends z.ZodObject = z.ZodObject> {
 }
 
 export interface Stage {
+  /** Lower-case letters, digits, `-`; names the folder `stages/<id>` of the run. */
   readonly id: string;
+  /** Without stages of its own. */
   readonly method: Method;
+  /** Fields that differ from the method's defaults. `--set stages.<id>.<field>=…` overrides. */
   readonly config: Readonly<Record<string, unknown>>;
+  /**
+   * Fields that differ from the method's recipe. The preset's recipe and `--set recipe.…` override them in every stage,
+   * `--set stages.<id>.recipe.…` in one.
+   */
+  readonly recipe?: Partial<Recipe>;
   /** Ids of earlier stages whose backbones this one receives as `BuildContext.upstream`. */
   readonly upstream?: readonly string[];
+  /** Ids of earlier stages whose last checkpoint this one receives as `BuildContext.upstreamState`. */
+  readonly state?: readonly string[];
 }
 
 /** Types only: returns its argument frozen. */

@@ -19,6 +19,7 @@ const recipeSchema = z.strictObject({
   epochs: z.number().positive(),
   steps: z.int().positive().optional(),
   clipNorm: z.number().positive().optional(),
+  accumulate: z.int().positive().optional(),
 });
 
 export interface Resolved {
@@ -40,12 +41,35 @@ export function resolveMethod(
   if (recipeOverrides !== undefined && (typeof recipeOverrides !== 'object' || recipeOverrides === null)) {
     throw new ConfigError('--set recipe=…: set one field, for example --set recipe.lr=0.003');
   }
-  const config = mergeConfig(preset.config, configOverrides);
-  const recipe = mergeConfig({ ...method.recipe }, { ...preset.recipe }, recipeOverrides as Record<string, unknown>);
+  const where = method.id;
   return {
-    config: parseConfig(method.config, config, `${method.id} config`),
-    recipe: parseConfig(recipeSchema, recipe, `${method.id} recipe`) as Recipe,
+    config: resolveConfig(method, mergeConfig(preset.config, configOverrides), where),
+    recipe: resolveRecipe(method, [{ ...preset.recipe }, recipeOverrides as Record<string, unknown>], where),
   };
+}
+
+export const resolveConfig = (method: Method, config: unknown, where: string): Record<string, unknown> =>
+  parseConfig(method.config, config, `${where} config`);
+
+/** The method's recipe under layers of overrides. */
+export function resolveRecipe(
+  method: Method,
+  layers: readonly (Readonly<Record<string, unknown>> | undefined)[],
+  where: string,
+): Recipe {
+  const recipe = parseConfig(recipeSchema, mergeConfig({ ...method.recipe }, ...layers), `${where} recipe`) as Recipe;
+  const { accumulate = 1, batchSize } = recipe;
+  if (accumulate > 1 && !method.accumulates) {
+    throw new ConfigError(
+      `${where} recipe: the loss of ${method.id} needs its whole batch at once; set recipe.accumulate to 1.`,
+    );
+  }
+  if (batchSize % accumulate !== 0) {
+    throw new ConfigError(
+      `${where} recipe: a batch of ${batchSize} does not divide into ${accumulate} equal parts (recipe.accumulate).`,
+    );
+  }
+  return recipe;
 }
 
 /** Optimiser steps of a recipe over `items` inputs: epochs are passes over all of them. */

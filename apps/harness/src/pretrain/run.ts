@@ -1,45 +1,22 @@
-/** What `unlabel pretrain` does: resolve, open or resume the run directory, build the model, train, keep the network. */
-import { rm } from 'node:fs/promises';
-import {
-  ConfigError,
-  createRng,
-  load,
-  mergeConfig,
-  parseOverrides,
-  type InputSpec,
-  type Method,
-  type ModelConfig,
-} from '@unlabel/core';
-import {
-  countParams,
-  mergeParams,
-  optimizerFor,
-  tf,
-  trainableOf,
-  useEngine,
-  type EngineInfo,
-  type EngineOptions,
-} from '@unlabel/engine';
+/** What `unlabel pretrain` does: resolve, open or resume the run directory, train its parts one after the other, keep the network. */
+import { cp, rename, rm } from 'node:fs/promises';
+import { canonicalJson, ConfigError, mergeConfig, parseOverrides } from '@unlabel/core';
+import { useEngine, type EngineInfo, type EngineOptions } from '@unlabel/engine';
 import { readJson, writeJsonAtomic } from '@unlabel/formats';
 import type { PretrainOptions } from '../commands/pretrain.ts';
 import { createDisplay, type Display } from '../display/display.ts';
-import { saveModelDir } from '@unlabel/zoo';
-import { isModelDir } from '@unlabel/zoo/files';
+import { isModelDir, readModelConfig } from '@unlabel/zoo/files';
 import { engineOptionsOf, workersOf } from '../options.ts';
-import { methods } from '../registry.ts';
-import { lockDir, openRunDir, readLog, truncateLog, type RunDir } from '../run-dir.ts';
-import { writeLossCurve } from '../pictures/curves.ts';
-import { listItems, sawUnlabelled, type Item } from './items.ts';
-import { resolveMethod, stepsOf } from './recipe.ts';
-import { buildCache } from './spectrogram-cache.ts';
-import type { Normalization } from './source.ts';
-import { createProbeCurve } from './probe-curve.ts';
-import { measureNormalization } from './statistics.ts';
-import { train, type TrainSummary } from './trainer.ts';
-import { restoreTraining } from './training-state.ts';
-import type { ViewWorkerData } from './view-worker.ts';
+import { loadMethod } from '../load-method.ts';
+import { lockDir, openRunDir, type RunDir } from '../run-dir.ts';
+import { listItems, type Item } from './items.ts';
+import { trainPart, type FinishedPart } from './part.ts';
+import { planOf, type Part, type Plan } from './plan.ts';
+import { stepsOf } from './recipe.ts';
+import type { TrainSummary } from './trainer.ts';
 
 export interface PretrainRequest {
+  /** An id of the registry, or a module whose default export is a method. */
   readonly method: string;
   readonly preset: string;
   readonly overrides: Readonly<Record<string, unknown>>;
@@ -61,39 +38,109 @@ export interface PretrainOutcome extends TrainSummary {
 
 export async function pretrain(request: PretrainRequest): Promise<PretrainOutcome> {
   const { display, seed } = request;
-  const method = await load(methods, request.method, 'method');
-  if (method.stages) throw new ConfigError(`${method.id} runs in stages, which this version cannot chain yet.`);
-  if (method.betweenEpochs) {
-    throw new ConfigError(`${method.id} works on the whole set between epochs, which this version cannot do yet.`);
-  }
-  const { config, recipe } = resolveMethod(method, request.preset, request.overrides);
-  const { modality } = method.input(config);
-  const items = await listItems(request.data, modality === 'image' ? 'image' : 'audio');
-  const steps = stepsOf(recipe, items.length);
+  const method = await loadMethod(request.method);
+  const plan = planOf(method, request.preset, request.overrides);
+  const inputs = plan.parts.map((part) => part.method.input(part.config));
+  const isImages = inputs.every(({ modality }) => modality === 'image');
+  const items = await listItems(request.data, isImages ? 'image' : 'audio');
   if (items.length < 2) throw new ConfigError(`${items.length} item to train on; at least 2 are needed.`);
   const engine = await useEngine(request.engine);
   const unlock = await lockDir(request.out);
   try {
+    const described = plan.parts.map((part) => describePart(part, items.length));
     const run = await openRunDir(request.out, {
       command: 'pretrain',
       method: method.id,
       preset: request.preset,
-      config,
-      recipe,
+      ...(method.stages ? { config: plan.config, stages: described } : described[0]),
       data: { sources: request.data, items: items.length },
       seed,
-      steps,
     });
     await checkEngine(run, engine);
+    const steps = described.reduce((sum, part) => sum + part.steps, 0);
     display.line(
-      `${method.id}, preset ${request.preset}: ${steps} steps of ${recipe.batchSize} on ${items.length} ${modality === 'image' ? 'images' : 'recordings'}; ` +
+      `${method.id}, preset ${request.preset}: ${method.stages ? `${plan.parts.length} stages, ` : ''}${steps} steps on ${items.length} ${isImages ? 'images' : 'recordings'}; ` +
         `engine ${engine.engine} ${engine.version} (${engine.reason}), ${engine.threads} threads; run directory ${run.path}`,
     );
-    const outcome = await trainIn(run, { request, method, config, items, steps, recipe });
-    return { ...outcome, engine, items: items.length };
+    const summary = method.stages
+      ? await runStages(run, request, plan, items)
+      : await trainPart({ run, root: run, request, plan, part: plan.parts[0]!, items, earlier: [] });
+    await rm(run.file('cache'), { recursive: true, force: true });
+    return { ...summary, engine, items: items.length };
   } finally {
     await unlock();
   }
+}
+
+function describePart({ stage, method, config, recipe }: Part, items: number) {
+  return {
+    ...(stage !== undefined && { id: stage, method: method.id }),
+    config,
+    recipe,
+    steps: stepsOf(recipe, items),
+  };
+}
+
+/** Every stage in a run directory of its own below `stages/`; what the last keeps is the run's network. */
+async function runStages(
+  run: RunDir,
+  request: PretrainRequest,
+  plan: Plan,
+  items: readonly Item[],
+): Promise<TrainSummary> {
+  const done: (FinishedPart & { readonly summary: TrainSummary })[] = [];
+  for (const part of plan.parts) {
+    const path = run.file('stages', part.stage!);
+    const stageRun: RunDir = await openRunDir(path, {
+      command: 'pretrain',
+      method: part.method.id,
+      ...describePart(part, items.length),
+      data: { sources: request.data, items: items.length },
+      seed: request.seed,
+    });
+    const isLast = part === plan.parts.at(-1);
+    const { probe, ...others } = request;
+    request.display.line(`stage ${done.length + 1} of ${plan.parts.length}: ${part.stage} (${part.method.id})`);
+    const summary = await trainPart({
+      run: stageRun,
+      root: run,
+      request: isLast && probe ? { ...others, probe } : others,
+      plan,
+      part,
+      items,
+      earlier: done,
+    });
+    done.push({ stage: part.stage!, run: stageRun, summary });
+  }
+  const last = done.at(-1)!;
+  await copyModel(await initOf(done), run.file('model-init'));
+  await copyModel(last.run.file('model'), run.file('model'));
+  const summary: TrainSummary = {
+    steps: done.reduce((sum, part) => sum + part.summary.steps, 0),
+    seconds: done.reduce((sum, part) => sum + part.summary.seconds, 0),
+    waitingShare: last.summary.waitingShare,
+    finalLoss: last.summary.finalLoss,
+  };
+  await writeJsonAtomic(run.file('summary.json'), { ...summary });
+  return summary;
+}
+
+/** The untrained network to set beside the last stage's: the initialisation of the first stage that trains the same network. */
+async function initOf(done: readonly FinishedPart[]): Promise<string> {
+  const backboneOf = async ({ run }: FinishedPart): Promise<string> =>
+    canonicalJson((await readModelConfig(run.file('model'))).backbone);
+  const last = await backboneOf(done.at(-1)!);
+  for (const part of done) if ((await backboneOf(part)) === last) return part.run.file('model-init');
+  return done.at(-1)!.run.file('model-init');
+}
+
+/** A model folder at another place: whole or absent, and left alone where it is already. */
+async function copyModel(from: string, to: string): Promise<void> {
+  if (isModelDir(to)) return;
+  await rm(`${to}.tmp`, { recursive: true, force: true });
+  await cp(from, `${to}.tmp`, { recursive: true });
+  await rm(to, { recursive: true, force: true });
+  await rename(`${to}.tmp`, to);
 }
 
 /** A run goes on only on the engine that began it: another would not give the same bytes. */
@@ -106,116 +153,6 @@ async function checkEngine(run: RunDir, engine: EngineInfo): Promise<void> {
     );
   }
   await writeJsonAtomic(file, { ...engine, platform: `${process.platform}-${process.arch}` });
-}
-
-interface TrainingInputs {
-  readonly request: PretrainRequest;
-  readonly method: Method;
-  readonly config: Record<string, unknown>;
-  readonly items: readonly Item[];
-  readonly steps: number;
-  readonly recipe: ReturnType<typeof resolveMethod>['recipe'];
-}
-
-async function trainIn(
-  run: RunDir,
-  { request, method, config, items, steps, recipe }: TrainingInputs,
-): Promise<TrainSummary> {
-  const { display, seed, workers } = request;
-  const input = method.input(config);
-  const { normalization, cache } = await prepareInput(run, items, input, workers, display);
-  const model = method.build(config, { rng: createRng(seed).fork('model') });
-  const optimizer = optimizerFor(recipe, model.trainable);
-  const describe = (done: number): ModelConfig => ({
-    schema: 1,
-    method: method.id,
-    methodConfig: config,
-    backbone: { id: model.backbone.id, config: { ...model.backbone.config } },
-    input: { ...input },
-    normalization: normalization ?? null,
-    training: { seed, steps: done, items: items.length, sawUnlabelled: sawUnlabelled(items) },
-  });
-  const keep = (name: string, done: number): Promise<void> =>
-    saveModelDir(run.file(name), model.backbone, describe(done));
-  if (!isModelDir(run.file('model-init'))) await keep('model-init', 0);
-  const resumed = await restoreTraining(run, model, optimizer);
-  const log = await truncateLog(run.file('log.jsonl'), resumed?.step ?? 0);
-  display.line(
-    `${countParams(trainableOf(mergeParams(model.trainable))).toLocaleString('en')} trainable parameters` +
-      (resumed ? `; going on after step ${resumed.step}` : ''),
-  );
-  try {
-    if (resumed?.step === steps && isModelDir(run.file('model'))) {
-      return { steps, seconds: resumed.seconds, waitingShare: 0, finalLoss: log.at(-1)?.['loss'] ?? Number.NaN };
-    }
-    const curve =
-      request.probe &&
-      (await createProbeCurve({
-        taskDir: request.probe.taskDir,
-        everySteps: request.probe.everySteps ?? Math.max(1, Math.round(steps / 10)),
-        steps,
-        run,
-        display,
-        backbone: model.backbone,
-        config: describe(steps),
-      }));
-    if (!resumed) await curve?.at(0);
-    const data: ViewWorkerData = { method: method.id, config, seed, items, normalization, cache };
-    const summary = await train({
-      method,
-      model,
-      optimizer,
-      recipe,
-      data,
-      run,
-      display,
-      firstStep: resumed?.step ?? 0,
-      steps,
-      workers,
-      checkpointSeconds: request.checkpointSeconds,
-      secondsBefore: resumed?.seconds ?? 0,
-      ...(curve && { onProgress: (step: number) => curve.at(step) }),
-    });
-    await curve?.finish();
-    await keep('model', steps);
-    await writeJsonAtomic(run.file('summary.json'), { ...summary });
-    await writeLossCurve(run.file('loss.svg'), await readLog(run.file('log.jsonl')), method.id);
-    await rm(run.file('cache'), { recursive: true, force: true });
-    return summary;
-  } finally {
-    optimizer.dispose();
-    tf.dispose([...new Set([...model.trainable.values(), ...model.state.values()])]);
-  }
-}
-
-/** The spectrogram cache and the data set's statistics, where the method asks for them. */
-async function prepareInput(
-  run: RunDir,
-  items: readonly Item[],
-  input: InputSpec,
-  workers: number,
-  display: Display,
-): Promise<{ normalization: Normalization | undefined; cache: ViewWorkerData['cache'] }> {
-  const fixed = typeof input.normalize === 'object' ? input.normalize : undefined;
-  if (input.image) {
-    if (input.image.cacheSide === undefined) return { cache: undefined, normalization: undefined };
-    const progress = display.task('decode', items.length, 'images');
-    const { entries } = await buildCache(run.file('cache'), items, input, workers, progress);
-    progress.finish(`shorter side at most ${input.image.cacheSide} pixels`);
-    return { cache: entries, normalization: undefined };
-  }
-  if (input.crop === 'spectrogram' && input.frontEnd) {
-    const progress = display.task('front-end', items.length, 'recordings');
-    const { entries, statistics } = await buildCache(run.file('cache'), items, input, workers, progress);
-    progress.finish(`mean ${statistics.mean.toFixed(3)}, deviation ${statistics.std.toFixed(3)}`);
-    return { cache: entries, normalization: input.normalize === 'dataset' ? statistics : fixed };
-  }
-  if (input.normalize !== 'dataset') return { cache: undefined, normalization: fixed };
-  const file = run.file('statistics.json');
-  const held = (await readJson(file).catch(() => undefined)) as Normalization | undefined;
-  const normalization = held ?? (await measureNormalization(items, input, display));
-  if (!held) await writeJsonAtomic(file, normalization);
-  return { cache: undefined, normalization };
 }
 
 export async function runPretrain(method: string, options: PretrainOptions): Promise<void> {

@@ -2,13 +2,17 @@
  * The training loop of every method: batches from the pipeline, loss and gradients, optimiser, hooks, log, checkpoints. Every
  * draw is a function of (seed, step), so a resumed run ends with the bytes of an unbroken one.
  */
-import { createRng, type Batch, type Method, type Model, type Recipe, type Step, type Tensor } from '@unlabel/core';
-import { clipByGlobalNorm, scheduleFor, tf, valueAndGrads, weightDecayFor, type Optimizer } from '@unlabel/engine';
+import { type Batch, type Method, type Model, type Recipe, type Rng, type Step } from '@unlabel/core';
+import { scheduleFor, tf, weightDecayFor, type Optimizer } from '@unlabel/engine';
 import type { Display } from '../display/display.ts';
 import { commandLine, Interrupted, watchInterrupt } from '../interrupt.ts';
 import { appendLog, type LogLine, type RunDir } from '../run-dir.ts';
+import { datasetPass, toTensors } from './dataset-pass.ts';
+import { gradients, update } from './gradients.ts';
 import { createPipeline } from './pipeline.ts';
-import { dropCheckpoints, saveTraining } from './training-state.ts';
+import { packTargets } from './targets.ts';
+import { saveEpochTargets, saveTraining, type Resumed } from './training-state.ts';
+import { createViewPool } from './view-pool.ts';
 import type { ViewWorkerData } from './view-worker.ts';
 
 export interface TrainOptions {
@@ -19,12 +23,13 @@ export interface TrainOptions {
   readonly data: ViewWorkerData;
   readonly run: RunDir;
   readonly display: Display;
-  readonly firstStep: number;
+  /** Where all draws of this part come from. */
+  readonly rng: Rng;
+  /** What an earlier session left. */
+  readonly resumed: Resumed | undefined;
   readonly steps: number;
   readonly workers: number;
   readonly checkpointSeconds: number;
-  /** Seconds the run took in earlier sessions. */
-  readonly secondsBefore: number;
   /** Called between steps with the number of steps done; may evaluate. */
   readonly onProgress?: (step: number) => Promise<void>;
 }
@@ -41,25 +46,50 @@ const logEvery = 5;
 const prefetch = 4;
 
 export async function train(options: TrainOptions): Promise<TrainSummary> {
-  const { method, model, recipe, data, run, display, firstStep, steps } = options;
-  const stepRng = createRng(data.seed).fork('pretrain').fork('step');
-  const stepsPerEpoch = data.items.length / recipe.batchSize;
-  const rate = scheduleFor(recipe, steps, stepsPerEpoch);
+  const { method, model, optimizer, recipe, data, run, display, resumed, steps } = options;
+  const { batchSize } = recipe;
+  const size = data.items.length;
+  const firstStep = resumed?.step ?? 0;
+  const rate = scheduleFor(recipe, steps, size / batchSize);
   const decay = weightDecayFor(recipe, steps);
-  const pipeline = createPipeline({
-    ...data,
-    batchSize: recipe.batchSize,
-    firstStep,
-    steps,
-    workers: options.workers,
-    prefetch,
-  });
+  const root = options.rng.fork('pretrain');
+  const stepRng = root.fork('step');
+  const epochOf = (step: number): number => Math.floor((step * batchSize) / size);
+  const pool = createViewPool(data, options.workers);
+  const pipeline = createPipeline({ pool, batchSize, firstStep, prefetch });
   const progress = display.task(`pre-train ${method.id}`, steps, 'steps');
   const interrupt = watchInterrupt(() => display.line('stopping after this step; press Ctrl-C again to stop at once'));
   const start = performance.now();
-  const seconds = (): number => options.secondsBefore + (performance.now() - start) / 1000;
+  const seconds = (): number => (resumed?.seconds ?? 0) + (performance.now() - start) / 1000;
+
+  let preparedEpochs = resumed?.preparedEpochs ?? 0;
+  let targets = resumed?.targets;
+  let targetsEpoch = resumed?.targetsEpoch;
+  if (targets) pool.setTargets(targets);
   const save = (step: number): Promise<void> =>
-    saveTraining(run, { model, optimizer: options.optimizer, step, seconds: seconds() });
+    saveTraining(run, { model, optimizer, step, seconds: seconds(), preparedEpochs, targetsEpoch });
+
+  /** `betweenEpochs` of the epoch that begins at `step`, unless the checkpoint came after it. */
+  const prepareEpoch = async (step: number): Promise<void> => {
+    const epoch = epochOf(step);
+    if (!method.betweenEpochs || epoch < preparedEpochs) return;
+    const pass = datasetPass(pool, size, () =>
+      display.task(`${method.id}: epoch ${epoch}, the whole set`, size, 'items'),
+    );
+    await method.betweenEpochs(model, epoch, pass, root.fork('between').fork(epoch));
+    if (pass.set.size > 0) {
+      targets = packTargets(size, pass.set, targets);
+      targetsEpoch = epoch;
+      await saveEpochTargets(run, epoch, targets);
+      pool.setTargets(targets);
+    }
+    preparedEpochs = epoch + 1;
+    await save(step);
+  };
+  /** Batches from the next epoch on wait for its targets. */
+  const untilOf = (step: number): number =>
+    method.betweenEpochs ? Math.min(steps, Math.ceil(((epochOf(step) + 1) * size) / batchSize)) : steps;
+
   let lastSave = performance.now();
   let pending: LogLine[] = [];
   let finalLoss = Number.NaN;
@@ -67,15 +97,14 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   progress.update(firstStep);
   try {
     for (let index = firstStep; index < steps; index++) {
-      const arrays = await pipeline.next(index);
-      const step: Step = { index, total: steps, epoch: Math.floor(index / stepsPerEpoch), rng: stepRng.fork(index) };
-      const batch: Batch = Object.fromEntries(
-        Object.entries(arrays).map(([name, { data: values, shape }]) => [name, tf.tensor(values, [...shape])]),
-      );
+      await prepareEpoch(index);
+      const arrays = await pipeline.next(index, untilOf(index));
+      const step: Step = { index, total: steps, epoch: epochOf(index), rng: stepRng.fork(index) };
+      const batch: Batch = toTensors(arrays);
       method.beforeStep?.(model, step);
-      const { loss, logs, grads } = valueAndGrads(model.trainable, () => method.loss(model, batch, step));
+      const { loss, logs, grads } = gradients(method, model, batch, step, recipe.accumulate ?? 1);
       const lr = rate(index);
-      update(options.optimizer, grads, { lr, weightDecay: decay?.(index), clipNorm: recipe.clipNorm });
+      update(optimizer, grads, { lr, weightDecay: decay?.(index), clipNorm: recipe.clipNorm });
       method.afterStep?.(model, batch, step);
       tf.dispose([...Object.values(batch), ...grads.values()]);
 
@@ -104,7 +133,6 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
       }
     }
     await save(steps);
-    await dropCheckpoints(run, steps);
     const spent = (performance.now() - start) / 1000;
     const waitingShare = spent > 0 ? pipeline.waited / spent : 0;
     progress.finish(
@@ -113,19 +141,8 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
     return { steps, seconds: seconds(), waitingShare, finalLoss };
   } finally {
     interrupt.release();
-    await pipeline.close();
+    await pool.close();
   }
-}
-
-function update(
-  optimizer: Optimizer,
-  grads: ReadonlyMap<string, Tensor>,
-  { lr, weightDecay, clipNorm }: { lr: number; weightDecay: number | undefined; clipNorm: number | undefined },
-): void {
-  if (clipNorm === undefined) return optimizer.step(grads, lr, weightDecay);
-  const clipped = clipByGlobalNorm(grads, clipNorm);
-  optimizer.step(clipped.grads, lr, weightDecay);
-  tf.dispose([clipped.norm, ...clipped.grads.values()]);
 }
 
 function divergence(loss: number, step: number, lr: number): Error {

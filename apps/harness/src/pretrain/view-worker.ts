@@ -1,37 +1,43 @@
 /** A worker thread that makes batches: positions in, stacked named arrays out. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { ConfigError, createRng, load, sizeOf, type NdArray, type Sample } from '@unlabel/core';
-import { methods } from '../registry.ts';
+import { ConfigError, sizeOf, type NdArray, type Sample } from '@unlabel/core';
+import { loadMethod } from '../load-method.ts';
 import type { Item } from './items.ts';
 import { createOrder } from './order.ts';
+import { methodOfStage, rngOf } from './plan.ts';
 import { createSource, type CacheEntry, type Normalization } from './source.ts';
+import { targetOf, type Targets } from './targets.ts';
 
 export interface ViewWorkerData {
+  /** As `loadMethod` takes it, and its config. */
   readonly method: string;
   readonly config: Readonly<Record<string, unknown>>;
+  /** The stage of it that runs, and that stage's config. */
+  readonly stage: { readonly id: string; readonly config: Readonly<Record<string, unknown>> } | undefined;
   readonly seed: number;
   readonly items: readonly Item[];
   readonly normalization: Normalization | undefined;
   readonly cache: readonly CacheEntry[] | undefined;
 }
 
-export interface BatchRequest {
-  readonly step: number;
-  /** Positions first … first + count − 1. */
-  readonly first: number;
-  readonly count: number;
-}
+/** Rows of training at positions first … first + count − 1, or un-augmented inputs by item. */
+export type RowRequest = { readonly first: number; readonly count: number } | { readonly items: readonly number[] };
+
+export type PoolMessage = { readonly id: number; readonly rows: RowRequest } | { readonly targets: Targets };
 
 export type BatchReply =
-  | { readonly step: number; readonly arrays: Readonly<Record<string, NdArray>> }
-  | { readonly step: number; readonly error: string };
+  | { readonly id: number; readonly arrays: Readonly<Record<string, NdArray>> }
+  | { readonly id: number; readonly error: string };
 
 async function run(data: ViewWorkerData): Promise<void> {
-  const method = await load(methods, data.method, 'method');
-  const config = method.config.parse(data.config);
+  const { stage, seed, items } = data;
+  const method = methodOfStage(await loadMethod(data.method), data.config, stage?.id);
+  const config = method.config.parse(stage?.config ?? data.config);
   const source = createSource({ ...data, input: method.input(config) });
   const views = method.views(config);
-  const order = createOrder(createRng(data.seed).fork('pretrain'), data.items.length);
+  const root = rngOf(seed, stage?.id).fork('pretrain');
+  const order = createOrder(root, items.length);
+  let targets: Targets | undefined;
 
   const inputAt = (position: number): Promise<Sample> =>
     source.sample(order.itemAt(position), order.rngAt(position).fork('crop'));
@@ -41,36 +47,59 @@ async function run(data: ViewWorkerData): Promise<void> {
     const sample = await inputAt(position);
     const recent = (k: number): Promise<Sample | undefined> =>
       k >= 1 && k <= position ? inputAt(position - k) : Promise.resolve(undefined);
-    return views(sample, { rng, position, recent });
+    const own = targets && targetOf(targets, order.itemAt(position));
+    return views(sample, { rng, position, recent, ...(own && { targets: own }) });
   };
+  const plain = root.fork('pass');
+  const plainInput = (item: number): Promise<Sample> => source.sample(item, plain.fork(item));
 
-  parentPort!.on('message', (request: BatchRequest) => {
-    makeBatch(request, rowAt).then(
+  const arraysOf = (rows: RowRequest): Promise<Record<string, NdArray>> =>
+    'items' in rows
+      ? stack(
+          rows.items.length,
+          (row) => plainInput(rows.items[row]!),
+          (row) => `item ${rows.items[row]}`,
+        )
+      : stack(
+          rows.count,
+          (row) => rowAt(rows.first + row),
+          (row) => `position ${rows.first + row}`,
+        );
+
+  parentPort!.on('message', (message: PoolMessage) => {
+    if ('targets' in message) {
+      targets = message.targets;
+      return;
+    }
+    const { id, rows } = message;
+    arraysOf(rows).then(
       (arrays) => {
         const buffers = Object.values(arrays).map((array) => array.data.buffer as ArrayBuffer);
-        parentPort!.postMessage({ step: request.step, arrays } satisfies BatchReply, buffers);
+        parentPort!.postMessage({ id, arrays } satisfies BatchReply, buffers);
       },
       (error: unknown) => {
         const text = error instanceof Error ? error.message : String(error);
-        parentPort!.postMessage({ step: request.step, error: text } satisfies BatchReply);
+        parentPort!.postMessage({ id, error: text } satisfies BatchReply);
       },
     );
   });
 }
 
-async function makeBatch(
-  { first, count }: BatchRequest,
-  rowAt: (position: number) => Promise<Sample>,
+/** `count` rows as arrays with a leading dimension. `where` names a row in an error. */
+async function stack(
+  count: number,
+  rowAt: (row: number) => Promise<Sample>,
+  where: (row: number) => string,
 ): Promise<Record<string, NdArray>> {
   const batch: Record<string, NdArray> = {};
   for (let row = 0; row < count; row++) {
-    for (const [name, array] of Object.entries(await rowAt(first + row))) {
+    for (const [name, array] of Object.entries(await rowAt(row))) {
       const size = sizeOf(array.shape);
       const held = (batch[name] ??= { data: new Float32Array(count * size), shape: [count, ...array.shape] });
       if (held.data.length !== count * size) {
         throw new ConfigError(
-          `${name} of position ${first + row} is [${array.shape.join(', ')}]; the batch holds [${held.shape.slice(1).join(', ')}]. ` +
-            'Views must give every row the same shape.',
+          `${name} of ${where(row)} is [${array.shape.join(', ')}]; the batch holds [${held.shape.slice(1).join(', ')}]. ` +
+            'Rows of one batch must have the same shape.',
         );
       }
       held.data.set(array.data, row * size);

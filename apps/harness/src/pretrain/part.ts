@@ -1,0 +1,186 @@
+/** One part of a run (the whole of it, or a stage): prepare the input, build the model, train it, keep its network. */
+import { CheckpointError, type Backbone, type BuildContext, type InputSpec, type ModelConfig } from '@unlabel/core';
+import { countParams, mergeParams, optimizerFor, tf, trainableOf } from '@unlabel/engine';
+import { readJson, writeJsonAtomic } from '@unlabel/formats';
+import { loadModelDir, saveModelDir } from '@unlabel/zoo';
+import { isModelDir } from '@unlabel/zoo/files';
+import type { Display } from '../display/display.ts';
+import { writeLossCurve } from '../pictures/curves.ts';
+import { readLog, truncateLog, type RunDir } from '../run-dir.ts';
+import { sawUnlabelled, type Item } from './items.ts';
+import { rngOf, type Part, type Plan } from './plan.ts';
+import { createProbeCurve } from './probe-curve.ts';
+import { stepsOf } from './recipe.ts';
+import type { PretrainRequest } from './run.ts';
+import type { Normalization } from './source.ts';
+import { buildCache } from './spectrogram-cache.ts';
+import { measureNormalization } from './statistics.ts';
+import { train, type TrainSummary } from './trainer.ts';
+import { readTrainingArrays, restoreTraining } from './training-state.ts';
+import type { ViewWorkerData } from './view-worker.ts';
+
+/** A stage that is done, and where it lies. */
+export interface FinishedPart {
+  readonly stage: string;
+  readonly run: RunDir;
+}
+
+export interface PartInputs {
+  /** Where this part writes; `root` is the whole run's, with the cache that parts share. */
+  readonly run: RunDir;
+  readonly root: RunDir;
+  readonly request: PretrainRequest;
+  readonly plan: Plan;
+  readonly part: Part;
+  readonly items: readonly Item[];
+  readonly earlier: readonly FinishedPart[];
+}
+
+/** Train one part, or go on with it, or find that it is done: `summary.json` is the last thing it writes. */
+export async function trainPart(inputs: PartInputs): Promise<TrainSummary> {
+  const { run, root, request, plan, part, items } = inputs;
+  const { method, config, recipe, stage } = part;
+  const { display, seed, workers } = request;
+  const finished = (await readJson(run.file('summary.json')).catch(() => undefined)) as TrainSummary | undefined;
+  if (finished && isModelDir(run.file('model'))) {
+    display.line(`${method.id}: ${finished.steps} steps are done`);
+    return { ...finished, waitingShare: 0 };
+  }
+  const steps = stepsOf(recipe, items.length);
+  const input = method.input(config);
+  const { normalization, cache } = await prepareInput({ run, root, items, input, workers, display });
+  const rng = rngOf(seed, stage);
+  const context = await buildContext(inputs);
+  const model = method.build(config, { rng: rng.fork('model'), ...context });
+  const optimizer = optimizerFor(recipe, model.trainable);
+  const describe = (done: number): ModelConfig => ({
+    schema: 1,
+    method: method.id,
+    methodConfig: config,
+    backbone: { id: model.backbone.id, config: { ...model.backbone.config } },
+    input: { ...input },
+    normalization: normalization ?? null,
+    training: { seed, steps: done, items: items.length, sawUnlabelled: sawUnlabelled(items) },
+  });
+  const keep = (name: string, done: number): Promise<void> =>
+    saveModelDir(run.file(name), model.backbone, describe(done));
+  try {
+    if (!isModelDir(run.file('model-init'))) await keep('model-init', 0);
+    const resumed = await restoreTraining(run, model, optimizer);
+    await truncateLog(run.file('log.jsonl'), resumed?.step ?? 0);
+    display.line(
+      `${countParams(trainableOf(mergeParams(model.trainable))).toLocaleString('en')} trainable parameters` +
+        (resumed ? `; going on after step ${resumed.step}` : ''),
+    );
+    const curve =
+      request.probe &&
+      (await createProbeCurve({
+        taskDir: request.probe.taskDir,
+        everySteps: request.probe.everySteps ?? Math.max(1, Math.round(steps / 10)),
+        steps,
+        run,
+        display,
+        backbone: model.backbone,
+        config: describe(steps),
+      }));
+    if ((resumed?.step ?? 0) === 0) await curve?.at(0);
+    const data: ViewWorkerData = {
+      method: request.method,
+      config: plan.config,
+      stage: stage === undefined ? undefined : { id: stage, config },
+      seed,
+      items,
+      normalization,
+      cache,
+    };
+    const summary =
+      resumed?.step === steps
+        ? { steps, seconds: resumed.seconds, waitingShare: 0, finalLoss: await lastLoss(run) }
+        : await train({
+            method,
+            model,
+            optimizer,
+            recipe,
+            data,
+            run,
+            display,
+            rng,
+            resumed,
+            steps,
+            workers,
+            checkpointSeconds: request.checkpointSeconds,
+            ...(curve && { onProgress: (step: number) => curve.at(step) }),
+          });
+    await curve?.finish();
+    await keep('model', steps);
+    await writeLossCurve(run.file('loss.svg'), await readLog(run.file('log.jsonl')), method.id);
+    await writeJsonAtomic(run.file('summary.json'), { ...summary });
+    return summary;
+  } finally {
+    optimizer.dispose();
+    tf.dispose([...new Set([...model.trainable.values(), ...model.state.values()])]);
+    for (const backbone of Object.values(context.upstream ?? {})) tf.dispose([...backbone.params.values()]);
+  }
+}
+
+const lastLoss = async (run: RunDir): Promise<number> =>
+  (await readLog(run.file('log.jsonl'))).at(-1)?.['loss'] ?? Number.NaN;
+
+/** What earlier stages hand on: frozen networks and whole states. */
+async function buildContext({ part, earlier }: PartInputs): Promise<Pick<BuildContext, 'upstream' | 'upstreamState'>> {
+  const runOf = (id: string): RunDir => earlier.find(({ stage }) => stage === id)!.run;
+  const upstream: Record<string, Backbone> = {};
+  for (const id of part.upstream) {
+    const { backbone } = await loadModelDir(runOf(id).file('model')).catch((cause: unknown) => {
+      throw new CheckpointError(`stage ${part.stage} cannot load the network of stage ${id}.`, { cause });
+    });
+    for (const variable of backbone.params.values()) variable.trainable = false;
+    upstream[id] = backbone;
+  }
+  const upstreamState: Record<string, Awaited<ReturnType<typeof readTrainingArrays>>> = {};
+  for (const id of part.state) upstreamState[id] = await readTrainingArrays(runOf(id));
+  return {
+    ...(part.upstream.length > 0 && { upstream }),
+    ...(part.state.length > 0 && { upstreamState }),
+  };
+}
+
+interface InputRequest {
+  readonly run: RunDir;
+  readonly root: RunDir;
+  readonly items: readonly Item[];
+  readonly input: InputSpec;
+  readonly workers: number;
+  readonly display: Display;
+}
+
+/** The spectrogram cache and the data set's statistics, where the method asks for them. */
+async function prepareInput({
+  run,
+  root,
+  items,
+  input,
+  workers,
+  display,
+}: InputRequest): Promise<{ normalization: Normalization | undefined; cache: ViewWorkerData['cache'] }> {
+  if (input.image) {
+    if (input.image.cacheSide === undefined) return { cache: undefined, normalization: undefined };
+    const progress = display.task('decode', items.length, 'images');
+    const { entries } = await buildCache(root.file('cache'), items, input, workers, progress);
+    progress.finish(`shorter side at most ${input.image.cacheSide} pixels`);
+    return { cache: entries, normalization: undefined };
+  }
+  const fixed = typeof input.normalize === 'object' ? input.normalize : undefined;
+  if (input.crop === 'spectrogram' && input.frontEnd) {
+    const progress = display.task('front-end', items.length, 'recordings');
+    const { entries, statistics } = await buildCache(root.file('cache'), items, input, workers, progress);
+    progress.finish(`mean ${statistics.mean.toFixed(3)}, deviation ${statistics.std.toFixed(3)}`);
+    return { cache: entries, normalization: input.normalize === 'dataset' ? statistics : fixed };
+  }
+  if (input.normalize !== 'dataset') return { cache: undefined, normalization: fixed };
+  const file = run.file('statistics.json');
+  const held = (await readJson(file).catch(() => undefined)) as Normalization | undefined;
+  const normalization = held ?? (await measureNormalization(items, input, display));
+  if (!held) await writeJsonAtomic(file, normalization);
+  return { cache: undefined, normalization };
+}

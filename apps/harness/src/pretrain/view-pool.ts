@@ -1,0 +1,67 @@
+/** Worker threads that make batches, asked one after the other. */
+import { Worker } from 'node:worker_threads';
+import { DataError, type NdArray } from '@unlabel/core';
+import type { Targets } from './targets.ts';
+import type { BatchReply, PoolMessage, RowRequest, ViewWorkerData } from './view-worker.ts';
+
+export type Arrays = Readonly<Record<string, NdArray>>;
+
+export interface ViewPool {
+  /** The rows stacked. Rejects with a DataError when a row or a worker fails. */
+  request(rows: RowRequest): Promise<Arrays>;
+  /** What rows asked for from now on see as their targets. */
+  setTargets(targets: Targets): void;
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly resolve: (arrays: Arrays) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export function createViewPool(data: ViewWorkerData, threads: number): ViewPool {
+  const waiting = new Map<number, Waiting>();
+  let asked = 0;
+  let failure: Error | undefined;
+
+  const fail = (error: unknown): void => {
+    const text = error instanceof Error ? error.message : String(error);
+    failure ??= new DataError(`a data worker failed: ${text}`, { cause: error });
+    for (const { reject } of waiting.values()) reject(failure);
+    waiting.clear();
+  };
+  const workers = Array.from({ length: Math.max(1, threads) }, () => {
+    const worker = new Worker(new URL('./view-worker.ts', import.meta.url), {
+      workerData: data,
+      execArgv: ['--conditions=@unlabel/source'],
+    });
+    worker.on('message', (reply: BatchReply) => {
+      const held = waiting.get(reply.id);
+      waiting.delete(reply.id);
+      if ('error' in reply) held?.reject(new DataError(reply.error));
+      else held?.resolve(reply.arrays);
+    });
+    worker.on('error', fail);
+    return worker;
+  });
+  const post = (worker: Worker, message: PoolMessage): void => worker.postMessage(message);
+
+  return {
+    request(rows) {
+      const id = asked++;
+      const reply = new Promise<Arrays>((resolve, reject) => {
+        if (failure) return reject(failure);
+        waiting.set(id, { resolve, reject });
+        post(workers[id % workers.length]!, { id, rows });
+      });
+      reply.catch(() => {}); // asked ahead: it may fail before anyone waits for it
+      return reply;
+    },
+    setTargets(targets) {
+      for (const worker of workers) post(worker, { targets });
+    },
+    async close() {
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    },
+  };
+}
