@@ -1,15 +1,18 @@
 import type { BackboneFamily } from '@unlabel/core';
+import { atst } from './atst.ts';
 import { audioNtt } from './audio-ntt.ts';
 import { beats } from './beats.ts';
 import { resnet } from './resnet.ts';
 import { tempoTcn } from './tempo-tcn.ts';
 import { vit } from './vit.ts';
 
+export * from './atst.ts';
 export * from './audio-ntt-names.ts';
 export * from './audio-ntt.ts';
 export * from './beats-encoder.ts';
 export * from './beats.ts';
 export { goldens as backboneGoldens } from './goldens.ts';
+export { atstGoldens } from './goldens-atst.ts';
 export { beatsGoldens } from './goldens-beats.ts';
 export { imageGoldens } from './goldens-image.ts';
 export { tempoGoldens } from './goldens-tempo.ts';
@@ -19,6 +22,7 @@ export * from './vit.ts';
 
 /** Every family by id. */
 export const backboneFamilies: Readonly<Record<string, BackboneFamily>> = {
+  atst,
   'audio-ntt': audioNtt,
   beats,
   resnet,

@@ -26,6 +26,7 @@ import {
   patchEmbed,
   risingRates,
   stretchGrid,
+  timmInit,
   transformerBlock,
   type GridSize,
 } from '@unlabel/nn';
@@ -105,12 +106,7 @@ export function buildVit(config: Readonly<Record<string, unknown>>, rng: Rng): V
       draws,
     );
   });
-  blocks.forEach((block, i) => {
-    for (const [name, variable] of block.params) {
-      if (variable.rank === 2) tf.tidy(() => variable.assign(drawn(variable.shape, rng.fork(`blocks.${i}.${name}`))));
-      else if (name.endsWith('bias')) tf.tidy(() => variable.assign(tf.zeros(variable.shape)));
-    }
-  });
+  blocks.forEach((block, i) => timmInit(block.params, rng, `blocks.${i}.`));
   const last = layerNorm(width, EPS);
   const params = mergeParams(
     new Map([
@@ -181,9 +177,3 @@ export function buildVit(config: Readonly<Record<string, unknown>>, rng: Rng): V
     },
   };
 }
-
-/** DINO's and timm's first weights of linear layers: normal, deviation 0.02, cut at ±2. */
-const drawn = (shape: readonly number[], rng: Rng): Tensor => {
-  const { data } = init.truncNormal(shape, 0.02, rng);
-  return tf.tensor(data, [...shape]);
-};

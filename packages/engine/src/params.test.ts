@@ -114,6 +114,12 @@ test('initial values do not depend on the engine and follow torch distributions'
   expect(std(init.xavierUniform([300, 200], rng).data)).toBeCloseTo(Math.sqrt(2 / 500), 3);
   const cut = init.truncNormal([10000], 1, rng, 1.5).data;
   expect(Math.max(...cut)).toBeLessThanOrEqual(1.5);
+  const whole = init.truncNormal([100_000], 0.5, createRng(5)).data; // ±2 are four deviations
+  expect(std(whole)).toBeCloseTo(0.5, 2);
+  expect(whole.reduce((sum, v) => sum + v, 0) / whole.length).toBeCloseTo(0, 2);
+  expect(whole.filter((v) => Math.abs(v) < 0.5).length / whole.length).toBeCloseTo(0.6827, 2);
+  expect(whole.filter((v) => v > 1).length / whole.length).toBeCloseTo(0.0228, 3);
+  expect(init.truncNormal([100_000], 0.5, createRng(5)).data).toEqual(whole);
 });
 
 test('gradients come by parameter name, logs survive, and nothing else does', async () => {
