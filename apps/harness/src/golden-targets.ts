@@ -16,6 +16,7 @@ import {
 } from '@unlabel/core';
 import { decodeAudio, readJson, sha256 } from '@unlabel/formats';
 import { hearPredictor } from './predict/goldens.ts';
+import { atstCheckpoints } from './zoo/golden-atst.ts';
 import { z } from 'zod';
 import { isRecord } from './golden-compare.ts';
 
@@ -100,4 +101,8 @@ const wavDecode: GoldenTarget = {
   },
 };
 
-const ownTargets: GoldenTargets = { 'wav-decode*': wavDecode, 'hear-predictor': hearPredictor };
+const ownTargets: GoldenTargets = {
+  'atst-checkpoints': atstCheckpoints,
+  'wav-decode*': wavDecode,
+  'hear-predictor': hearPredictor,
+};

@@ -10,7 +10,7 @@ test.each([
   ['atst-frame-small', 'atst-frame-*'],
   ['atst-frame-base', 'atst-frame-*'],
 ])('golden %s is met', { timeout: 600_000 }, async (name, target) => {
-  const checks = await checkGolden(fixture(import.meta.url, name), atstGoldens[target]!);
+  const checks = await checkGolden(fixture(import.meta.url, `../fixtures-slow/${name}`), atstGoldens[target]!);
   expect(checks.length).toBeGreaterThan(0);
   expect(failuresOf(checks)).toEqual([]);
 });

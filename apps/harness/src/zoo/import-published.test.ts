@@ -2,12 +2,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createFrontEnd, frontEnds } from '@unlabel/audio';
 import { goldenAudio, type Embedder } from '@unlabel/core';
-import { testEngine } from '@unlabel/engine';
+import { checkGolden, failuresOf, testEngine, tf } from '@unlabel/engine';
 import { parseSafetensors } from '@unlabel/formats';
 import { loadModelDir, networkEmbedder } from '@unlabel/zoo';
 import { readCard, readModelConfig } from '@unlabel/zoo/files';
+import { atstCheckpoints } from './golden-atst.ts';
 import { importFile, type ImportFileOptions } from './import.ts';
 
 const fixtures = join(dirname(fileURLToPath(import.meta.resolve('@unlabel/backbones/package.json'))), 'fixtures');
@@ -85,6 +87,37 @@ test('BEATs’ small golden checkpoints are imported with their cfg and embed as
     expect([timestamps[0], timestamps[1]]).toEqual([12.5 + 75, 12.5 + 75 + 160]); // the middle of 16 frames of 25 ms
     embedder.dispose?.();
   }
+});
+
+describe('ATST’s golden checkpoints', () => {
+  const zoo = join(dirname(fileURLToPath(import.meta.resolve('@unlabel/zoo/package.json'))), 'fixtures');
+
+  test('of both families give what the authors’ code gives', async () => {
+    expect(failuresOf(await checkGolden(join(zoo, 'atst-checkpoints'), atstCheckpoints))).toEqual([]);
+  });
+
+  test('are imported from the teacher and embed clips and frames of 40 ms behind the published front-end', async () => {
+    const audio = goldenAudio('atst', 20240611, 208_000, 16_000).data; // 13 s: more than a chunk
+    const files = ['atst-clip-tiny-lightning.ckpt', 'atst-clip-tiny-dino.ckpt', 'atst-frame-tiny-lightning.ckpt'];
+    const scenes: Float32Array[] = [];
+    for (const file of files) {
+      const embedder = await imported(file, {}, join(zoo, 'import'));
+      const { embeddings, timestamps } = await embedder.embedTimestamps!(audio);
+      expect(embeddings.length).toBe(timestamps.length * 2 * 32); // two blocks
+      // 1301 frames in chunks of 601 or 1001, what is no whole patch left out of each; a patch stands at 0, 10, 20, 30 ms
+      const count = file.includes('frame') ? 250 + 75 : 150 + 150 + 24;
+      expect([timestamps.length, timestamps[0], timestamps[1]]).toEqual([count, 15, 55]);
+      scenes.push(await embedder.embedScenes([audio]));
+      embedder.dispose?.();
+    }
+    expect(scenes.map(({ length }) => length)).toEqual([4 * 32, 4 * 32, 2 * 32]);
+    expect(scenes[1]).toEqual(scenes[0]); // one network, two layouts
+
+    const frame = await loadModelDir(join(work, `${files[2]}.model`));
+    const mel = createFrontEnd(frontEnds.atst).apply(audio);
+    const { clip } = frame.backbone.forward(tf.tensor3d(mel.data, [1, 64, 1301]), { training: false });
+    expectClose(scenes[2]!, Float32Array.from(clip.dataSync()), { atol: 1e-6, rtol: 0 });
+  });
 });
 
 test('one network under three front-ends: the upstream says whose it is, and the card how wide it embeds', async () => {

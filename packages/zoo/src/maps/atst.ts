@@ -1,6 +1,10 @@
-/** ATST-Clip and ATST-Frame (Audio-WestlakeU/audiossl@ec3a14d; atst.md §5): Lightning and DINO-style files, student and teacher. */
+/** ATST-Clip and ATST-Frame (Audio-WestlakeU/audiossl@ec3a14d; atst.md §7): Lightning and DINO-style files, student and teacher. */
+import { frontEnds } from '@unlabel/audio';
 import { countLayers, shapeList, sizeAt, type KeyMap } from './key-map.ts';
 import { transformerBlocks } from './vit-shapes.ts';
+
+/** Of every published network; a patch is all bands of so many frames. */
+const patchFrames = 4;
 
 export const atst: KeyMap = {
   id: 'atst',
@@ -26,26 +30,32 @@ export const atst: KeyMap = {
   },
   signature: [/^mask_embed$/, /^patch_embed\.patch_embed\.weight$/, /^blocks\.0\.attn\.qkv\.weight$/],
   leftOut: [[/^head\./, 'head']],
-  configOf: (shapes) => ({
-    variant: shapes.has('cls_token') ? 'clip' : 'frame',
-    depth: countLayers(shapes, 'blocks'),
-    width: sizeAt(shapes, 'mask_embed', 2),
-    hidden: sizeAt(shapes, 'blocks.0.mlp.fc1.weight', 0),
-    patch: sizeAt(shapes, 'patch_embed.patch_embed.weight', 1),
-    positions: sizeAt(shapes, 'pos_embed', 1),
-  }),
+  configOf(shapes) {
+    const width = sizeAt(shapes, 'mask_embed', 2);
+    return {
+      variant: shapes.has('cls_token') ? 'clip' : 'frame',
+      depth: countLayers(shapes, 'blocks'),
+      width,
+      // no name tells: heads are 64 wide in all published networks; narrower ones, made for tests, have four
+      heads: width % 64 === 0 ? width / 64 : 4,
+      hidden: sizeAt(shapes, 'blocks.0.mlp.fc1.weight', 0),
+      bands: sizeAt(shapes, 'patch_embed.patch_embed.weight', 1) / patchFrames,
+      patchFrames,
+      positions: sizeAt(shapes, 'pos_embed', 1),
+    };
+  },
   expected(config) {
-    const { variant, depth, width, hidden, patch, positions } = config as {
-      [Name in 'depth' | 'width' | 'hidden' | 'patch' | 'positions']: number;
+    const { variant, depth, width, hidden, bands, positions } = config as {
+      [Name in 'depth' | 'width' | 'hidden' | 'bands' | 'positions']: number;
     } & { variant: string };
     const list = shapeList();
     list.tensor('mask_embed', 1, 1, width);
     if (variant === 'clip') list.tensor('cls_token', 1, 1, width);
     list.tensor('pos_embed', 1, positions, width);
-    list.linear('patch_embed.patch_embed', width, patch);
+    list.linear('patch_embed.patch_embed', width, bands * patchFrames);
     transformerBlocks(list, { depth, width, hidden, qkvBias: false });
     list.norm(variant === 'clip' ? 'norm' : 'norm_frame', width);
     return list.shapes;
   },
-  input: { modality: 'audio', sampleRate: 16000 },
+  input: { modality: 'audio', sampleRate: 16000, frontEnd: { ...frontEnds.atst } },
 };
