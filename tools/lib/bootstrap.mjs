@@ -82,7 +82,7 @@ function npmCommand() {
 function explainInstallFailure(output) {
   if (/ENOTCACHED|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|network/i.test(output)) {
     return (
-      'The packages could not be fetched: the registry did not answer. The first run needs the network (about 400 MB); ' +
+      'The packages could not be fetched: the registry did not answer. The first run needs the network (about 470 MB); ' +
       'check the connection or the proxy npm is configured with, then run this again.'
     );
   }

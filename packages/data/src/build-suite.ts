@@ -1,69 +1,28 @@
 /**
- * Writes the embedded audio suite in HEAR's layout: `<out>/tasks/<task>-v1-full/…`, `<out>/pretrain/…`, `<out>/NOTICE`. Each
+ * Writes an embedded suite. The audio suite in HEAR's layout: `<out>/tasks/<task>-v1-full/…`, `<out>/pretrain/…`, `<out>/NOTICE`. Each
  * task is built in a temporary folder and renamed when complete; what is complete is left alone. The same bytes on every run
  * and with any number of threads.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, isUnlabelError, unknownName } from '@unlabel/core';
 import { sha256, writeFileAtomic } from '@unlabel/formats';
+import { buildImages } from './images/build-images.ts';
 import { requirePackages, type SourcePackage } from './packages.ts';
+import { readMarker, writeMarker, type BuildOptions, type BuiltPart } from './parts.ts';
 import { labelledIn, pretrainIndex, pretrainPackages, pretrainRecordings, type PretrainRecording } from './pretrain.ts';
 import { comparedSeconds, writeClip, type RenderJob, type RenderResult } from './render.ts';
 import { renderAll } from './render-pool.ts';
 import { suites, suiteTasks } from './suite/index.ts';
 import { isPlain, recordingsOf, type Recording, type SuiteTask, type TaskPlan } from './task-plan.ts';
-import {
-  makeSplitFolders,
-  markerName,
-  notice,
-  taskFolderName,
-  treeHash,
-  writeTaskFiles,
-  type SplitLabels,
-} from './task-files.ts';
-import { expectedHash } from './verify-suite.ts';
+import { makeSplitFolders, notice, taskFolderName, treeHash, writeTaskFiles, type SplitLabels } from './task-files.ts';
+import { differenceFrom } from './verify-suite.ts';
 
 /** Raised when the same packages give other bytes: finished tasks of another builder are built again. */
 const builder = 1;
 const pretrainId = 'pretrain';
 const temporaryPrefix = '.building-';
-
-export interface BuildOptions {
-  readonly suite: 'quickstart' | 'audio';
-  /** Folder that gets `tasks/`, `pretrain/` and `NOTICE`; made when missing. */
-  readonly out: string;
-  /** Ids of tasks, and `pretrain`; default all. */
-  readonly only?: readonly string[];
-  /** Worker threads; default one a core. */
-  readonly threads?: number;
-  readonly onProgress?: (progress: BuildProgress) => void;
-  /** Where packages are looked for, for tests; default: from this package upwards. */
-  readonly packagesFrom?: string;
-}
-
-export interface BuildProgress {
-  readonly phase: 'decode' | 'compose' | 'write';
-  readonly done: number;
-  readonly total: number;
-}
-
-export interface BuiltPart {
-  /** A task's id, or `pretrain`. */
-  readonly id: string;
-  readonly dir: string;
-  /** `kept`: it was complete. */
-  readonly state: 'built' | 'kept' | 'failed';
-  /** Hash of its files (`treeHash`). */
-  readonly hash?: string;
-  /** Clips of a task, or recordings of the pre-training set. */
-  readonly clips?: number;
-  /** Why it failed; the message is meant for the user. */
-  readonly fault?: string;
-  /** Built, but the bytes differ from those checked in. */
-  readonly warning?: string;
-}
 
 interface PlannedTask {
   readonly task: SuiteTask;
@@ -84,6 +43,7 @@ interface Part {
  * @throws ConfigError for an unknown suite or id; DataError when audio cannot be decoded or a file cannot be written
  */
 export async function buildSuite(options: BuildOptions): Promise<BuiltPart[]> {
+  if (options.suite === 'images') return buildImages(options);
   const { out, onProgress, threads = availableParallelism() } = options;
   const wanted = partsOf(options.suite, options.only);
   const report = new Map<string, BuiltPart>();
@@ -94,7 +54,7 @@ export async function buildSuite(options: BuildOptions): Promise<BuiltPart[]> {
   const needsPlan = (task: SuiteTask): boolean => wanted.includes(task.id) || wanted.includes(pretrainId);
   for (const task of suiteTasks.filter(needsPlan)) {
     const dir = join(out, 'tasks', taskFolderName(task));
-    const kept = readMarker(task.id, dir);
+    const kept = readMarker(task.id, dir, builder);
     if (kept && wanted.includes(task.id)) report.set(task.id, kept);
     if (kept && !needsPretrain(wanted, out)) continue;
     try {
@@ -164,20 +124,7 @@ function partsOf(suite: string, only: readonly string[] | undefined): string[] {
 }
 
 const needsPretrain = (wanted: readonly string[], out: string): boolean =>
-  wanted.includes(pretrainId) && !readMarker(pretrainId, join(out, pretrainId));
-
-function readMarker(id: string, dir: string): BuiltPart | undefined {
-  const path = join(dir, markerName);
-  if (!existsSync(path)) return undefined;
-  try {
-    const marker = JSON.parse(readFileSync(path, 'utf8')) as { builder?: unknown; hash?: unknown; clips?: unknown };
-    if (marker.builder !== builder || typeof marker.hash !== 'string' || typeof marker.clips !== 'number')
-      return undefined;
-    return { id, dir, state: 'kept', hash: marker.hash, clips: marker.clips };
-  } catch {
-    return undefined; // a marker that cannot be read marks nothing
-  }
-}
+  wanted.includes(pretrainId) && !readMarker(pretrainId, join(out, pretrainId), builder);
 
 interface JobDraft {
   readonly recording: Recording;
@@ -219,7 +166,7 @@ function planPretrain(
 ): PretrainPart | undefined {
   if (!wanted.includes(pretrainId)) return undefined;
   const dir = join(out, pretrainId);
-  const kept = readMarker(pretrainId, dir);
+  const kept = readMarker(pretrainId, dir, builder);
   if (kept) {
     report.set(pretrainId, kept);
     return undefined;
@@ -340,18 +287,10 @@ function finishPretrain(item: PretrainPart, plans: readonly PlannedTask[], resul
 /** Marks a part complete and moves it to its place. */
 function publish(item: Part, clips: number): BuiltPart {
   const hash = treeHash(item.files);
-  writeFileSync(
-    join(item.temporary, markerName),
-    `${JSON.stringify({ builder, id: item.id, hash, clips }, null, 2)}\n`,
-  );
+  writeMarker(item.temporary, { builder, id: item.id, hash, clips });
   rmSync(item.dir, { recursive: true, force: true });
   renameSync(item.temporary, item.dir);
-  const expected = expectedHash(item.id);
-  const warning =
-    expected === undefined || expected === hash
-      ? undefined
-      : `${item.id}: its bytes (${hash.slice(0, 12)}) differ from those checked in (${expected.slice(0, 12)}). Scores may differ in the last digits. Another runtime's sine can round otherwise; other packages or a changed build cannot be told from it here.`;
-  return { id: item.id, dir: item.dir, state: 'built', hash, clips, ...(warning === undefined ? {} : { warning }) };
+  return { id: item.id, dir: item.dir, state: 'built', hash, clips, ...differenceFrom(item.id, hash) };
 }
 
 async function writeSuiteNotice(out: string, from: string | undefined): Promise<void> {

@@ -1,5 +1,7 @@
 export * from './build-suite.ts';
+export { imageTasks } from './images/index.ts';
 export * from './packages.ts';
+export type { BuildOptions, BuildProgress, BuiltPart } from './parts.ts';
 export type { PretrainEntry } from './pretrain.ts';
 export * from './sf3.ts';
 export * from './split.ts';

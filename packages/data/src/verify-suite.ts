@@ -9,6 +9,15 @@ const known: Readonly<Record<string, string>> = hashes;
 /** Hash of a part as it was built where the numbers of the README come from. */
 export const expectedHash = (id: string): string | undefined => (Object.hasOwn(known, id) ? known[id] : undefined);
 
+/** A warning when a part that was built has other bytes than those checked in. */
+export function differenceFrom(id: string, hash: string): { warning?: string } {
+  const expected = expectedHash(id);
+  if (expected === undefined || expected === hash) return {};
+  return {
+    warning: `${id}: its bytes (${hash.slice(0, 12)}) differ from those checked in (${expected.slice(0, 12)}). Scores may differ in the last digits. Another runtime's sine or another JPEG encoder can round otherwise; other packages or a changed build cannot be told from it here.`,
+  };
+}
+
 export interface VerifiedPart {
   readonly id: string;
   readonly dir: string;
@@ -23,12 +32,13 @@ export interface VerifiedPart {
 
 /** Reads every file of every part under `out` (`buildSuite`'s) and compares. */
 export function verifySuite(out: string): VerifiedPart[] {
-  const tasks = join(out, 'tasks');
-  const dirs = existsSync(tasks)
-    ? readdirSync(tasks, { withFileTypes: true })
-        .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-        .map((entry) => join(tasks, entry.name))
-    : [];
+  const dirs = [join(out, 'tasks'), join(out, 'images')].flatMap((folder) =>
+    existsSync(folder)
+      ? readdirSync(folder, { withFileTypes: true })
+          .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+          .map((entry) => join(folder, entry.name))
+      : [],
+  );
   if (existsSync(join(out, 'pretrain'))) dirs.push(join(out, 'pretrain'));
   return dirs.sort().map(verifyPart);
 }

@@ -6,9 +6,10 @@
  */
 import { open as openFile, readFile, stat } from 'node:fs/promises';
 import { DataError, DeviceError, messageOf } from '@unlabel/core';
-import type { Sharp, SharpOptions } from 'sharp';
+import type { Sharp } from 'sharp';
 import { decodeBmp, isBmp, readBmpHeader } from './bmp.ts';
 import { decodePnm, isPnm, readPnmHeader } from './pnm.ts';
+import { loadSharp } from './sharp.ts';
 
 /** 8-bit RGB, [height, width, 3] row-major. */
 export interface RgbImage {
@@ -52,26 +53,6 @@ export const isImageName = (name: string): boolean =>
 /** 16384². */
 const defaultMaxPixels = 2 ** 28;
 
-type Open = (input: string | Uint8Array, options: SharpOptions) => Sharp;
-let opening: Promise<Open> | undefined;
-
-/** Loads the native library when the first image needs it. */
-function sharp(): Promise<Open> {
-  opening ??= import('sharp').then(
-    ({ default: load }) => {
-      load.cache(false); // every image is read once
-      return (input, options) => load(input, options);
-    },
-    (cause: unknown) => {
-      throw new DeviceError(
-        `image decoding: the native library of sharp could not be loaded (${messageOf(cause).split('\n')[0]}). Run npm install, with optional dependencies.`,
-        { cause },
-      );
-    },
-  );
-  return opening;
-}
-
 async function checkSource(source: string | Uint8Array, name: string): Promise<void> {
   if (typeof source !== 'string') {
     if (source.length === 0) throw new DataError(`${name}: is empty`);
@@ -87,7 +68,7 @@ async function checkSource(source: string | Uint8Array, name: string): Promise<v
 async function open(source: string | Uint8Array, maxPixels: number): Promise<Sharp> {
   const input = typeof source === 'string' ? source : Buffer.from(source.buffer, source.byteOffset, source.length);
   // 'error' lets pass what libjpeg and libpng warn of, as Pillow does; a file that is cut off fails.
-  return (await sharp())(input, { failOn: 'error', limitInputPixels: maxPixels, ignoreIcc: true });
+  return (await loadSharp())(input, { failOn: 'error', limitInputPixels: maxPixels, ignoreIcc: true });
 }
 
 /** The first bytes, enough for a header of ours. */

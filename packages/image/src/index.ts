@@ -1,4 +1,5 @@
 export * from './crop.ts';
 export * from './decode.ts';
+export * from './encode.ts';
 export * from './resize.ts';
 export * from './resize-float.ts';

@@ -3,15 +3,21 @@ import type { Command } from 'commander';
 import { collect, examples, withDisplay, withWorkers, workersOf } from '../options.ts';
 
 export function register(program: Command): void {
-  const data = program.command('data').description('the embedded data: real recordings from npm packages');
+  const data = program.command('data').description('the embedded data: real recordings and images from npm packages');
   const build = data
     .command('build <suite>')
-    .description('write a suite (quickstart, audio) as HEAR-style task directories with their pre-training audio')
+    .description(
+      'write a suite: quickstart or audio as HEAR-style task directories, images as class folders, COCO and VOC',
+    )
     .option('-o, --out <dir>', 'folder to write to', 'out/data')
     .option('--only <task>', 'one task; repeatable', collect)
     .addHelpText(
       'after',
-      examples(['unlabel data build quickstart', 'unlabel data build audio --only drum-events -o ~/data']),
+      examples([
+        'unlabel data build quickstart',
+        'unlabel data build audio --only drum-events -o ~/data',
+        'unlabel data build images',
+      ]),
     );
   withDisplay(withWorkers(build)).action(
     async (suite: string, options: { out: string; only?: string[]; workers?: number; display?: string }) => {

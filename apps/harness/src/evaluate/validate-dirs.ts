@@ -13,8 +13,7 @@ export async function validateDirs(
     for (const given of dirs) {
       const imageTasks = await findImageTasks(given);
       for (const dir of imageTasks) found.push({ dir, ...(await validateImageTask(dir)) });
-      if (imageTasks.length > 0) continue;
-      for (const dir of await findTasks(given)) {
+      for (const dir of await findTasks(given).catch(orNone(imageTasks.length > 0))) {
         let progress: ReturnType<typeof display.task> | undefined;
         const findings = await validateTask(dir, (clips, total) => {
           progress ??= display.task(`validate ${dir}`, total, 'clips');
@@ -30,6 +29,14 @@ export async function validateDirs(
   process.stdout.write(json ? `${JSON.stringify(found, null, 2)}\n` : found.map(report).join(''));
   return found.every(({ faults }) => faults.length === 0);
 }
+
+/** A folder may hold tasks of both kinds; it is an error only when it holds neither. */
+const orNone =
+  (hasOthers: boolean) =>
+  (error: unknown): string[] => {
+    if (hasOthers) return [];
+    throw error;
+  };
 
 const report = ({ dir, faults, warnings }: { dir: string; faults: string[]; warnings: string[] }): string =>
   [

@@ -1,4 +1,7 @@
-/** Class folders as for ImageNet: `train/<class>/*.jpg`, `val/<class>/*.jpg`; a class's index is its place among the names. */
+/**
+ * Class folders as for ImageNet: `train/<class>/*.jpg`, `val/<class>/*.jpg`, or `fold00/<class>/*.jpg`, `fold01/…`; a class's index
+ * is its place among the names.
+ */
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -8,13 +11,17 @@ import type { Findings } from '../read-text.ts';
 import { filesInFolder, foldersIn } from './files.ts';
 
 const splitNames = ['train', 'valid', 'val', 'validation', 'test'];
+const foldName = /^fold\d+$/;
 
 /** Splits of a folder that have class folders. */
 export async function folderSplits(dir: string): Promise<string[]> {
   const folders = await foldersIn(dir);
   const splits: string[] = [];
-  for (const split of splitNames)
-    if (folders.includes(split) && (await foldersIn(join(dir, split))).length > 0) splits.push(split);
+  const names = [
+    ...splitNames.filter((name) => folders.includes(name)),
+    ...folders.filter((name) => foldName.test(name)),
+  ];
+  for (const split of names) if ((await foldersIn(join(dir, split))).length > 0) splits.push(split);
   return splits;
 }
 
@@ -25,10 +32,11 @@ export async function readFolderTask(dir: string): Promise<Findings & { task: Im
   const classes = await Promise.all(names.map((split) => foldersIn(join(dir, split))));
   const vocabulary = [...new Set(classes.flat())].sort();
   if (names.length === 0 || vocabulary.length === 0) {
-    findings.faults.push(`${dir}: expected train/<class>/ and val/<class>/ with images`);
+    findings.faults.push(`${dir}: expected train/<class>/ and val/<class>/, or fold00/<class>/ and so on, with images`);
     return { ...findings, task: undefined };
   }
-  if (!names.includes('train')) findings.warnings.push(`${dir}: has no train/`);
+  const hasFolds = names.some((name) => foldName.test(name));
+  if (!names.includes('train') && !hasFolds) findings.warnings.push(`${dir}: has no train/`);
   const hash = createHash('sha256');
   const splits = new Map<string, readonly TaskImage[]>();
   for (const [s, split] of names.entries()) {

@@ -253,6 +253,21 @@ describe('class folders', () => {
   });
 });
 
+test('folds of class folders are splits; a folder of tasks of any layout gives them all', async () => {
+  const inFolds = Object.fromEntries(
+    ['fold00', 'fold01', 'fold02'].flatMap((fold) =>
+      ['cat', 'dog'].map((name) => [`folded/${fold}/${name}/1.jpg`, tinyJpeg(`${fold}${name}`)]),
+    ),
+  );
+  const under = (name: string, tree: Tree): Tree =>
+    Object.fromEntries(Object.entries(tree).map(([file, content]) => [`${name}/${file}`, content]));
+  const dir = await writeTree('many', { ...inFolds, ...under('coco', cocoTree()), ...under('voc', vocTree) });
+  expect(await findImageTasks(dir)).toEqual(['coco', 'folded', 'voc'].map((name) => join(dir, name)));
+  const task = await openImageTask(join(dir, 'folded'));
+  expect([...task.splits.keys()]).toEqual(['fold00', 'fold01', 'fold02']);
+  expect(await validateImageTask(task.dir)).toEqual({ faults: [], warnings: [] });
+});
+
 test('other folders are no image tasks', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'unlabel-none-'));
   expect(await findImageTasks(dir)).toEqual([]);

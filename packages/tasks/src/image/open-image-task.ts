@@ -9,17 +9,23 @@ import { folderSplits, readFolderTask } from './folders.ts';
 import { isVocTree, readVocTask } from './voc.ts';
 
 /**
- * Image tasks at a path: a VOC tree, each year of a `VOCdevkit`, a folder with `annotations/instances_*.json` (or such a file),
- * or class folders. Empty when it is none of these.
+ * Image tasks at a path: a VOC tree, a folder with `annotations/instances_*.json` (or such a file), class folders; else those that
+ * the folder, its `VOCdevkit/` or its `images/` (`unlabel data build images`) holds. Empty when there are none.
  */
 export async function findImageTasks(path: string): Promise<string[]> {
-  if (path.endsWith('.json')) return existsSync(path) ? [path] : [];
-  if (isVocTree(path)) return [path];
-  const devkit = existsSync(join(path, 'VOCdevkit')) ? join(path, 'VOCdevkit') : path;
-  const years = (await foldersIn(devkit)).map((name) => join(devkit, name)).filter(isVocTree);
-  if (years.length > 0) return years;
-  const isTask = (await cocoFiles(path)).size > 0 || (await folderSplits(path)).length > 0;
-  return isTask ? [path] : [];
+  if (await isImageTask(path)) return [path];
+  for (const folder of [path, join(path, 'VOCdevkit'), join(path, 'images')]) {
+    const held = (await foldersIn(folder)).map((name) => join(folder, name));
+    const areTasks = await Promise.all(held.map(isImageTask));
+    const tasks = held.filter((_, i) => areTasks[i]);
+    if (tasks.length > 0) return tasks;
+  }
+  return [];
+}
+
+async function isImageTask(path: string): Promise<boolean> {
+  if (path.endsWith('.json')) return existsSync(path);
+  return isVocTree(path) || (await cocoFiles(path)).size > 0 || (await folderSplits(path)).length > 0;
 }
 
 /** Reads the task at a path from `findImageTasks`, with all that is wrong with it short of decoding its images. */
