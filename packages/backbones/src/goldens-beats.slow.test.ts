@@ -4,8 +4,8 @@ import { beatsGoldens } from './goldens-beats.ts';
 
 beforeAll(() => testEngine());
 
-test('golden beats-base is met', { timeout: 600_000 }, async () => {
-  const checks = await checkGolden(fixture(import.meta.url, 'beats-base'), beatsGoldens['beats-base']!);
+test.each(['beats-base', 'beats-tokenizer-base'])('golden %s is met', { timeout: 600_000 }, async (name) => {
+  const checks = await checkGolden(fixture(import.meta.url, name), beatsGoldens[name]!);
   expect(checks.length).toBeGreaterThan(0);
   expect(failuresOf(checks)).toEqual([]);
 });

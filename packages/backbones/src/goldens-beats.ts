@@ -12,7 +12,9 @@ import {
 } from '@unlabel/core';
 import { assignArrays, disposeParams, gradientToArray, tf, valueAndGrads } from '@unlabel/engine';
 import { relativeBucket } from '@unlabel/nn';
+import { unitArray, unitRows } from '@unlabel/objectives';
 import { buildBeats, validFrames, type Beats } from './beats.ts';
+import { buildBeatsTokenizer } from './beats-tokenizer.ts';
 
 type Outputs = Record<string, NdArray | number>;
 type Listed = readonly (readonly [name: string, shape: readonly number[], tiedTo?: string])[];
@@ -198,4 +200,49 @@ async function probe(network: Beats, x: Tensor, golden: GoldenFile, tools: Golde
   dispose();
 }
 
-export const beatsGoldens: GoldenTargets = { 'beats-base': base, 'beats-small': small };
+/** Labels, what is quantised, and how far the best code is ahead of the second. */
+const tokenizer: GoldenTarget = {
+  async run(golden, tools) {
+    const [one] = golden.cases as readonly [AudioCase];
+    const cfg = golden.config as BeatsCfg & { readonly quant_n: number; readonly quant_dim: number };
+    const network = buildBeatsTokenizer(
+      { ...fromCfg(cfg), codes: cfg.quant_n, codeWidth: cfg.quant_dim },
+      createRng(0),
+    );
+    const values = ruleValues(golden.params, tools);
+    const codebook = 'quantize.embedding.weight';
+    assignArrays(
+      network.params,
+      { ...values, [codebook]: unitArray(values[codebook]!) },
+      { rename: (name) => (/(cluster_size|embed_avg|initted)$/.test(name) ? undefined : name) },
+    );
+    const x = fbankOf(one, tools);
+    const options = { training: false };
+    const frames = x.shape[2]!;
+    const tensors = tf.tidy(() => {
+      const encoded = network.encode(x, options);
+      const unit = unitRows(tf.reshape(encoded, [-1, cfg.quant_dim]));
+      const { values: best } = tf.topk(tf.matMul(unit as never, network.codebook as never, false, true), 2);
+      const [first, second] = tf.unstack(best, 1) as [Tensor, Tensor];
+      const lengths = tf.tensor1d([frames, validFrames(8011, one.input.n, frames)]);
+      return {
+        labels: tf.reshape(network.labels(x), [-1]),
+        quantize_input: encoded,
+        margin_cos_top1_minus_top2: tf.sub(first, second),
+        labels_mask: tf.reshape(network.labels(x, { ...options, lengths }), [-1]),
+      };
+    });
+    const outputs: Outputs = {};
+    for (const [name, tensor] of Object.entries(tensors)) outputs[name] = await readArray(tensor);
+    tf.dispose([x, ...Object.values(tensors)]);
+    disposeParams(network.params);
+    return outputs;
+  },
+};
+
+export const beatsGoldens: GoldenTargets = {
+  'beats-base': base,
+  'beats-small': small,
+  'beats-tokenizer-small': tokenizer,
+  'beats-tokenizer-base': tokenizer,
+};

@@ -2,6 +2,7 @@ import type { BackboneFamily } from '@unlabel/core';
 import { atst } from './atst.ts';
 import { audioNtt } from './audio-ntt.ts';
 import { beats } from './beats.ts';
+import { beatsTokenizer } from './beats-tokenizer.ts';
 import { resnet } from './resnet.ts';
 import { tempoTcn } from './tempo-tcn.ts';
 import { vit } from './vit.ts';
@@ -10,6 +11,7 @@ export * from './atst.ts';
 export * from './audio-ntt-names.ts';
 export * from './audio-ntt.ts';
 export * from './beats-encoder.ts';
+export * from './beats-tokenizer.ts';
 export * from './beats.ts';
 export { goldens as backboneGoldens } from './goldens.ts';
 export { atstGoldens } from './goldens-atst.ts';
@@ -25,6 +27,7 @@ export const backboneFamilies: Readonly<Record<string, BackboneFamily>> = {
   atst,
   'audio-ntt': audioNtt,
   beats,
+  'beats-tokenizer': beatsTokenizer,
   resnet,
   'tempo-tcn': tempoTcn,
   vit,

@@ -18,6 +18,7 @@ export * from './pos-embed.ts';
 export * from './position-conv.ts';
 export * from './relative-bias.ts';
 export * from './timm-init.ts';
+export * from './token-mask.ts';
 export * from './transformer.ts';
 export * from './weight-norm.ts';
 export { goldens as headGoldens } from './goldens.ts';
