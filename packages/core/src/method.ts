@@ -24,7 +24,7 @@ export interface Recipe {
   readonly finalWeightDecay?: number;
   /** Extra options of the optimiser (`trustCoefficient`, `beta2`, …). */
   readonly options?: Readonly<Record<string, number | boolean>>;
-  readonly schedule: 'constant' | 'cosine';
+  readonly schedule: 'constant' | 'cosine' | 'linear';
   /** Epochs of linear warm-up. */
   readonly warmupEpochs?: number;
   /** Steps of it, in place of `warmupEpochs`. */

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { tf } from './backend.ts';
 import { clipByGlobalNorm } from './clip.ts';
-import { constant, cosine, scheduleFor, weightDecayFor } from './schedule.ts';
+import { constant, cosine, linear, scheduleFor, weightDecayFor } from './schedule.ts';
 import { expectAllClose, testEngine } from './testing.ts';
 
 beforeAll(() => testEngine());
@@ -17,6 +17,13 @@ test('a cosine starts at its peak, falls throughout, and stays at its end', () =
   for (let step = 3; step < 10; step++) expect(rate(step)).toBeLessThan(rate(step - 1));
   expect(rate(10)).toBeCloseTo(0.1, 12);
   expect(rate(1000)).toBeCloseTo(0.1, 12);
+});
+
+test('a line falls by the same amount in each step after its warm-up, and stays at its end', () => {
+  const rate = linear({ peak: 1, final: 0.2, steps: 10, warmupSteps: 2 });
+  expect([0, 1, 2, 6, 10, 99].map(rate)).toEqual([0, 0.5, 1, 0.6, 0.2, 0.2].map((x) => expect.closeTo(x, 12)));
+  const recipe = { optimizer: 'sgd', lr: 2, schedule: 'linear', batchSize: 4, epochs: 10 } as const;
+  expect(scheduleFor(recipe, 50, 5)(25)).toBeCloseTo(1, 12);
 });
 
 test('a recipe gives its schedule, warm-up counted in epochs', () => {

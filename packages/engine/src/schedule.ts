@@ -45,6 +45,13 @@ export function cosine(options: CosineOptions): Schedule {
   return withWarmup(after, peak, options);
 }
 
+/** A straight line from `peak` to `final` over the steps after the warm-up. Steps beyond the end stay at `final`. */
+export function linear({ peak, final = 0, steps, warmupSteps = 0, ...options }: CosineOptions): Schedule {
+  const span = Math.max(1, steps - warmupSteps);
+  const after = (i: number) => peak + ((final - peak) * Math.min(i, span)) / span;
+  return withWarmup(after, peak, { ...options, warmupSteps });
+}
+
 /**
  * Barlow Twins' pair of rates for weights and for biases: (batch/256)·0.2 and ·0.0048, warm-up of 10 epochs, cosine down to a
  * thousandth (facebookresearch/barlowtwins main.py@8e8d284c).
@@ -69,9 +76,9 @@ export function scheduleFor(recipe: Recipe, steps: number, stepsPerEpoch: number
   const { batchSize, lrBatchSize = batchSize, warmupEpochs = 0, finalLr = 0, isPeakInWarmup = false } = recipe;
   const warmupSteps = recipe.warmupSteps ?? Math.round(warmupEpochs * stepsPerEpoch);
   const peak = recipe.lr * (batchSize / lrBatchSize);
-  return recipe.schedule === 'cosine'
-    ? cosine({ peak, final: finalLr, steps, warmupSteps, isPeakInWarmup })
-    : constant(peak, { warmupSteps, isPeakInWarmup });
+  if (recipe.schedule === 'constant') return constant(peak, { warmupSteps, isPeakInWarmup });
+  const decaying = recipe.schedule === 'cosine' ? cosine : linear;
+  return decaying({ peak, final: finalLr, steps, warmupSteps, isPeakInWarmup });
 }
 
 /** The weight decay of a recipe that moves it, from step 0 on and not warmed up; undefined where it stays as it is. */

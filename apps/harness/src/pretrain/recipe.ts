@@ -11,7 +11,7 @@ const recipeSchema = z.strictObject({
   weightDecay: z.number().min(0).optional(),
   finalWeightDecay: z.number().min(0).optional(),
   options: z.record(z.string(), z.union([z.number(), z.boolean()])).optional(),
-  schedule: z.enum(['constant', 'cosine']),
+  schedule: z.enum(['constant', 'cosine', 'linear']),
   warmupEpochs: z.number().min(0).optional(),
   warmupSteps: z.int().min(0).optional(),
   isPeakInWarmup: z.boolean().optional(),

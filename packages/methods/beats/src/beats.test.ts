@@ -1,0 +1,235 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { buildBeats, type Beats } from '@unlabel/backbones';
+import {
+  createRng,
+  goldenTensor,
+  parseConfig,
+  type Batch,
+  type BuildContext,
+  type Model,
+  type Scalar,
+  type Step,
+} from '@unlabel/core';
+import { disposeParams, expectAllClose, leakCheck, mergeParams, optimizerFor, testEngine, tf, toArrays, valueAndGrads } from '@unlabel/engine'; // prettier-ignore
+import { randomMask } from '@unlabel/nn';
+import { beatsStages } from './beats.ts';
+import { maskedPrediction, maskedPredictionTerms, type MaskedPrediction } from './masked-prediction.ts';
+import { randomProjection } from './random-projection.ts';
+import { networkOf } from './shared.ts';
+import { tokenizerDistillation, type TokenizerDistillation } from './tokenizer.ts';
+
+beforeAll(() => testEngine());
+
+const predictionConfig = (extra: object = {}) =>
+  parseConfig(maskedPrediction.config, { ...maskedPrediction.presets['smoke']!.config, ...extra }, 'test');
+const tokenizerConfig = (extra: object = {}) =>
+  parseConfig(tokenizerDistillation.config, { ...tokenizerDistillation.presets['smoke']!.config, ...extra }, 'test');
+const frames = 64;
+const bandsOf = (name: string, rows = 4): Batch => ({
+  x: tf.tensor(goldenTensor(`input:${name}`, 9, [rows, 128, frames], 1.5).data, [rows, 128, frames]),
+});
+const stepAt = (index: number): Step => ({ index, total: 20, epoch: 0, rng: createRng(7).fork(index) });
+const free = (model: Model): void => disposeParams(mergeParams(model.trainable, model.state));
+
+/** A frozen network, as a stage hands it on. */
+function teacher(extra: object = {}): Beats {
+  const network = buildBeats({ ...networkOf(tokenizerConfig()), ...extra }, createRng(99));
+  for (const variable of network.params.values()) variable.trainable = false;
+  return network;
+}
+
+describe('the random projection', () => {
+  const options = { patchSize: 2, patchWidth: 3, codes: 6, codeWidth: 4 };
+
+  test('is its definition: project, normalise, project, normalise, nearest code', async () => {
+    const tokenizer = randomProjection(options, createRng(4));
+    const { patch, projection, codebook } = (await toArrays(tokenizer.params)) as Record<
+      string,
+      { data: Float32Array }
+    >;
+    const x = goldenTensor('input:bands', 3, [1, 4, 6], 2).data; // F 4, T 6: 3 × 2 patches
+    const normed = (v: number[]): number[] => {
+      const mean = v.reduce((a, b) => a + b, 0) / v.length;
+      const variance = v.reduce((a, b) => a + (b - mean) ** 2, 0) / v.length;
+      return v.map((value) => (value - mean) / Math.sqrt(variance + 1e-5));
+    };
+    const expected: number[] = [];
+    for (let t = 0; t < 3; t++)
+      for (let f = 0; f < 2; f++) {
+        const wide = [0, 1, 2].map((e) => {
+          let sum = 0;
+          for (let i = 0; i < 2; i++)
+            for (let j = 0; j < 2; j++) sum += patch!.data[(e * 2 + i) * 2 + j]! * x[(2 * f + j) * 6 + 2 * t + i]!;
+          return sum;
+        });
+        const v = normed(
+          Array.from({ length: 4 }, (_, c) =>
+            normed(wide).reduce((sum, value, e) => sum + value * projection!.data[c * 3 + e]!, 0),
+          ),
+        );
+        const distances = Array.from({ length: 6 }, (_, k) =>
+          v.reduce((sum, value, c) => sum + (value - codebook!.data[k * 4 + c]!) ** 2, 0),
+        );
+        expected.push(distances.indexOf(Math.min(...distances)));
+      }
+    const labels = tf.tidy(() => tokenizer.labels(tf.tensor(x, [1, 4, 6])));
+    expect([...(await labels.data())]).toEqual(expected);
+  });
+
+  test('is not moved by training, and part of what a checkpoint holds', () => {
+    const model = maskedPrediction.build(predictionConfig(), { rng: createRng(1) });
+    for (const name of ['tokenizer.patch', 'tokenizer.projection', 'tokenizer.codebook']) {
+      expect(model.state.has(name)).toBe(true);
+      expect(model.trainable.has(name)).toBe(false);
+    }
+    free(model);
+  });
+});
+
+describe('masked prediction', () => {
+  test('sees the visible patches only, and answers for each masked one', async () => {
+    const model = maskedPrediction.build(predictionConfig(), { rng: createRng(1) });
+    const batch = bandsOf('a');
+    const step = stepAt(0);
+    const { masked } = randomMask({ rows: 4, tokens: 32, ratio: 0.75 }, step.rng.fork('mask'));
+    const before = tf.tidy(() => maskedPredictionTerms(model, batch, step).logits);
+    expect(before.shape).toEqual([4 * 24, 16]);
+    const data = (await batch['x']!.data()).slice();
+    for (const place of masked) {
+      const [row, token] = [Math.floor(place / 32), place % 32];
+      const [t, f] = [Math.floor(token / 8), token % 8];
+      for (let band = 16 * f; band < 16 * f + 16; band++)
+        for (let frame = 16 * t; frame < 16 * t + 16; frame++) data[(row * 128 + band) * frames + frame] = 5;
+    }
+    const after = tf.tidy(() => maskedPredictionTerms(model, { x: tf.tensor(data, [4, 128, frames]) }, step).logits);
+    expectAllClose(after, before, { atol: 1e-6 });
+    const others = tf.tidy(() => maskedPredictionTerms(model, bandsOf('b'), step).logits);
+    expect(tf.max(tf.abs(tf.sub(others, before))).dataSync()[0]).toBeGreaterThan(1e-3);
+    free(model);
+  });
+
+  test('measures itself against the frequencies of the labels so far', async () => {
+    const model = maskedPrediction.build(predictionConfig(), { rng: createRng(1) });
+    const counts = Array.from({ length: 16 }, () => 1);
+    for (const index of [0, 1]) {
+      const batch = bandsOf(`batch${index}`);
+      const { labels } = tf.tidy(() => ({ labels: maskedPredictionTerms(model, batch, stepAt(index)).labels }));
+      const known = [...(await labels.data())];
+      const total = counts.reduce((a, b) => a + b);
+      const expected = known.reduce((sum, k) => sum - Math.log(counts[k]! / total), 0) / known.length;
+      const { logs } = tf.tidy(() => {
+        const result = maskedPrediction.loss(model, batch, stepAt(index));
+        return { logs: result.logs as Record<string, Scalar> };
+      });
+      expectAllClose(logs['unigram']!, expected, { rtol: 1e-5 });
+      for (const k of known) counts[k]!++;
+    }
+    free(model);
+  });
+
+  test('takes its labels from the tokenizer of an earlier stage, and refuses another network', () => {
+    const tokenizer = tokenizerDistillation.build(tokenizerConfig({ codes: 12 }), {
+      rng: createRng(2),
+      upstream: { iter1: teacher() },
+    }).backbone;
+    const model = maskedPrediction.build(predictionConfig(), {
+      rng: createRng(1),
+      upstream: { tokenizer2: tokenizer },
+    });
+    expect(model.state.has('tokenizer.patch')).toBe(false);
+    const { logits } = tf.tidy(() => ({ logits: maskedPredictionTerms(model, bandsOf('a'), stepAt(0)).logits }));
+    expect(logits.shape).toEqual([96, 12]);
+    const build = (context: BuildContext) => maskedPrediction.build(predictionConfig(), context);
+    expect(() => build({ rng: createRng(1), upstream: { iter1: teacher() } })).toThrow(
+      'iter1 (beats); expected one beats-tokenizer',
+    );
+    free(model);
+  });
+});
+
+describe('the tokenizer', () => {
+  const build = (extra: object = {}, network = teacher()): TokenizerDistillation =>
+    tokenizerDistillation.build(tokenizerConfig(extra), { rng: createRng(2), upstream: { iter1: network } });
+
+  test('draws its codebook from the first batch, then moves the codes in use; its teacher stands still', async () => {
+    const model = build();
+    const still = await toArrays(model.teacher.params);
+    const drawn = await model.backbone.codebook.data();
+    const before = drawn.slice();
+    run(tokenizerDistillation, model, [bandsOf('a')]);
+    const first = (await model.backbone.codebook.data()).slice();
+    expect(first).not.toEqual(before);
+    expectAllClose(tf.sum(tf.square(model.backbone.codebook), 1), tf.ones([16]), { atol: 1e-5 });
+    expect(tf.sum(model.clusterSize).dataSync()[0]).toBeCloseTo(4 * 32, 3); // every patch of the batch has a code
+    run(tokenizerDistillation, model, [bandsOf('b')], 1);
+    expect((await model.backbone.codebook.data()).slice()).not.toEqual(first);
+    expect(await toArrays(model.teacher.params)).toEqual(still);
+    free(model);
+  });
+
+  test('learns to rebuild what the teacher says', () => {
+    const model = build();
+    const batches = Array.from({ length: 12 }, () => bandsOf('a'));
+    const losses = run(tokenizerDistillation, model, batches);
+    expect(losses.at(-1)).toBeLessThan(losses[0]! - 0.05);
+    free(model);
+  });
+
+  test('may have the logits of a fine-tuned teacher as target', () => {
+    const model = build({ target: 'logits' }, teacher({ classes: 5 }));
+    expect(model.trainable.get('estimator.out.weight')!.shape).toEqual([5, 24]);
+    run(tokenizerDistillation, model, [bandsOf('a')]);
+    expect(() => build({ target: 'logits' })).toThrow('no classifier');
+    expect(() => tokenizerDistillation.build(tokenizerConfig(), { rng: createRng(1) })).toThrow('found none');
+    free(model);
+  });
+
+  test('leaves nothing behind', async () => {
+    const model = build();
+    const batch = bandsOf('a');
+    run(tokenizerDistillation, model, [batch], 0, false);
+    const { tensors } = await leakCheck(() => void run(tokenizerDistillation, model, [batch], 1, false));
+    expect(tensors).toBe(0);
+    free(model);
+  });
+});
+
+/** Steps of the smoke recipe by hand; the losses. */
+function run(
+  method: { readonly recipe: typeof maskedPrediction.recipe; loss: Function; afterStep?: Function }, // eslint-disable-line
+  model: MaskedPrediction | TokenizerDistillation,
+  batches: readonly Batch[],
+  from = 0,
+  frees = true,
+): number[] {
+  const optimizer = optimizerFor({ ...method.recipe, lr: 5e-3 }, model.trainable);
+  const losses = batches.map((batch, i) => {
+    const step = stepAt(from + i);
+    const { loss, grads, dispose } = valueAndGrads(
+      model.trainable,
+      () => method.loss(model, batch, step) as ReturnType<typeof maskedPrediction.loss>,
+    );
+    optimizer.step(grads, 5e-3);
+    method.afterStep?.(model, batch, step);
+    const value = loss.dataSync()[0]!;
+    dispose();
+    if (frees) tf.dispose(Object.values(batch));
+    return value;
+  });
+  optimizer.dispose();
+  return losses;
+}
+
+test('the stages alternate: each tokenizer is taught by the network before, and labels for the next', () => {
+  const stages = beatsStages({ iterations: 3, size: 'small' });
+  expect(stages.map(({ id }) => id)).toEqual(['iter1', 'tokenizer2', 'iter2', 'tokenizer3', 'iter3']);
+  expect(stages.map(({ upstream }) => upstream)).toEqual([
+    undefined,
+    ['iter1'],
+    ['tokenizer2'],
+    ['iter2'],
+    ['tokenizer3'],
+  ]);
+  for (const { method, config } of stages) expect(() => method.config.parse(config)).not.toThrow();
+  expect(stages[0]!.config).toMatchObject({ width: 128, layers: 4 });
+});
