@@ -161,13 +161,29 @@ function methodFacts(method: Method): Record<string, unknown> {
   };
 }
 
+const fieldTable = (method: Method): string =>
+  textTable(
+    configFields(method).map(({ name, default: value, about }) => ({
+      field: name,
+      default: JSON.stringify(value),
+      about,
+    })),
+  ).trimEnd();
+
+/** The stages of the defaults, and the fields of each method among them. */
+function stagesText(method: Method): string[] {
+  const stages = method.stages?.(method.config.parse({})) ?? [];
+  if (stages.length === 0) return [];
+  const lines = stages.map(({ id, method: own, upstream = [] }) => {
+    return `  ${id}: ${own.id}${upstream.length > 0 ? `, with the network of ${upstream.join(', ')}` : ''}`;
+  });
+  const parts = new Map(stages.map((stage) => [stage.method.id, stage.method]));
+  const tables = [...parts.values()].map((own) => `\n${own.id}: ${own.card.title}\n${fieldTable(own)}`);
+  return ['', 'Stages (--set stages.<id>.field=value):', ...lines, ...tables];
+}
+
 function methodText(method: Method): string {
   const { card } = method;
-  const fields = configFields(method).map(({ name, default: value, about }) => ({
-    field: name,
-    default: JSON.stringify(value),
-    about,
-  }));
   const recipe = Object.entries(method.recipe).map(([name, value]) => `  recipe.${name} = ${JSON.stringify(value)}`);
   const presets = Object.entries(method.presets).map(([name, preset]) => {
     const changes = JSON.stringify({ ...preset.config, ...(preset.recipe && { recipe: preset.recipe }) });
@@ -181,7 +197,8 @@ function methodText(method: Method): string {
     ...(card.differences ?? []).map((difference) => `  differs: ${difference}`),
     '',
     'Config (--set field=value):',
-    textTable(fields).trimEnd(),
+    fieldTable(method),
+    ...stagesText(method),
     '',
     'Recipe (--set recipe.field=value):',
     ...recipe,

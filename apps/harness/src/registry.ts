@@ -3,7 +3,7 @@ import type { Method, Registry } from '@unlabel/core';
 
 export const methods: Registry<Method> = {
   // methods:begin
-  'beats-iteration': () => import('@unlabel/beats').then((m) => m.maskedPrediction),
+  beats: () => import('@unlabel/beats').then((m) => m.beats),
   'delores-m': () => import('@unlabel/delores').then((m) => m.deloresM),
   'delores-s': () => import('@unlabel/delores').then((m) => m.deloresS),
   // methods:end

@@ -1,5 +1,5 @@
 /** First weights of BEATs (microsoft/unilm beats/backbone.py@768a3c8): BERT's normal, then DeepNorm's gains on the encoder's projections. */
-import { sizeOf, type Params, type Rng, type Variable } from '@unlabel/core';
+import type { Params, Rng, Variable } from '@unlabel/core';
 import { init, tf } from '@unlabel/engine';
 import { deepNormGain } from '@unlabel/nn';
 
@@ -25,16 +25,8 @@ function deviationOf(name: string, { shape }: Variable, depth: number, isDeepNor
   return gain * Math.sqrt(2 / (shape[0]! + shape[1]!));
 }
 
-/** N(0, deviation²) in place; pairs of Box and Muller from a hash of the position, because networks have millions of them. */
+/** N(0, deviation²) in place. */
 function assignNormal(variable: Variable, deviation: number, rng: Rng): void {
-  const pairs = Math.ceil(sizeOf(variable.shape) / 2);
-  const uniforms = init.uniform([2 * pairs], 0.5, rng).data; // −½ … ½, ½ itself left out
-  const data = new Float32Array(2 * pairs);
-  for (let i = 0; i < data.length; i += 2) {
-    const radius = deviation * Math.sqrt(-2 * Math.log(0.5 - uniforms[i]!));
-    const angle = 2 * Math.PI * uniforms[i + 1]!;
-    data[i] = radius * Math.cos(angle);
-    data[i + 1] = radius * Math.sin(angle);
-  }
-  tf.tidy(() => variable.assign(tf.tensor(data.subarray(0, variable.size), variable.shape)));
+  const { data } = init.truncNormal(variable.shape, deviation, rng, Infinity); // cut nowhere; its draws are fast
+  tf.tidy(() => variable.assign(tf.tensor(data, variable.shape)));
 }

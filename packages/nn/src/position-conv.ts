@@ -24,7 +24,8 @@ export interface PositionConvOptions {
 export function positionConv({ width, kernel, groups }: PositionConvOptions, rng: Rng): Layer {
   if (width % groups !== 0) throw new ConfigError(`positionConv: width ${width} is no multiple of ${groups} groups`);
   const inputs = width / groups;
-  const first = init.normal([width, inputs, kernel], Math.sqrt(4 / (kernel * width)), rng.fork('weight_v'));
+  const deviation = Math.sqrt(4 / (kernel * width));
+  const first = init.truncNormal([width, inputs, kernel], deviation, rng.fork('weight_v'), Infinity); // cut nowhere
   const norms = new Float64Array(kernel);
   first.data.forEach((v, i) => (norms[i % kernel]! += v * v));
   const magnitude = parameter({ data: Float32Array.from(norms, Math.sqrt), shape: [1, 1, kernel] });
