@@ -1,6 +1,7 @@
 export * from './bootstrap.ts';
 export * from './chance.ts';
 export * from './embeddings.ts';
+export * from './few-shot/index.ts';
 export * from './goldens.ts';
 export * from './knn/index.ts';
 export * from './linear/linear.ts';
