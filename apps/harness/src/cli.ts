@@ -9,6 +9,7 @@ import { register as doctor } from './commands/doctor.ts';
 import { register as embed } from './commands/embed.ts';
 import { register as engine } from './commands/engine.ts';
 import { register as evaluate } from './commands/eval.ts';
+import { register as fewShot } from './commands/few-shot.ts';
 import { register as leaderboard } from './commands/leaderboard.ts';
 import { register as ls } from './commands/ls.ts';
 import { register as predict } from './commands/predict.ts';
@@ -45,6 +46,7 @@ for (const register of [
   pretrain,
   predict,
   evaluate,
+  fewShot,
   leaderboard,
   embed,
   validate,

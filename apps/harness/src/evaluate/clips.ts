@@ -130,6 +130,6 @@ export const shortFingerprint = (fingerprint: string): string => fingerprint.sli
 export const storeOf = (
   cache: string,
   { fingerprint }: Pick<ModelDescription, 'fingerprint'>,
-  kind: EmbeddingKind,
+  kind: string,
   precision: string | undefined,
 ): string => join(cache, 'embeddings', storeKey(fingerprint, kind, precision));

@@ -1,10 +1,14 @@
-/** Embeds the clips of a shard that are not embedded yet: scene vectors, or frames with their times for event tasks. */
+/**
+ * Embeds the clips of a shard that are not embedded yet: scene vectors, frames with their times for event tasks, or a vector for each
+ * window of a clip for few-shot tasks.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadAudio, resample, toMono } from '@unlabel/audio';
 import { DataError, messageOf, type Embedder } from '@unlabel/core';
 import { decodeAudioFile, encodeWav, writeFileAtomic } from '@unlabel/formats';
 import type { ModelRef } from '../models/resolve.ts';
+import { cutWindows } from './windows.ts';
 import { openShard, type ClipEmbedding, type ClipRef, type EmbeddingKind, type Shard } from './store.ts';
 
 export interface EmbedJob {
@@ -15,6 +19,8 @@ export interface EmbedJob {
   /** Clips of the shard that are wanted now: its first. */
   readonly wanted: number;
   readonly output: EmbeddingKind;
+  /** Length of a window, of `windows`. */
+  readonly windowSeconds?: number | undefined;
   /** Folder of resampled audio. */
   readonly cache: string;
   /** Bytes that audio and activations may take in this process. */
@@ -27,7 +33,7 @@ const samplesAtOnce = 5e6;
 
 /** @throws DataError naming the model and the clips for anything that the model does wrong */
 export async function embedShard(
-  { shard, store, output, cache, memory, wanted }: EmbedJob,
+  { shard, store, output, windowSeconds, cache, memory, wanted }: EmbedJob,
   embedder: Embedder,
   environment: Readonly<Record<string, unknown>>,
   report: (clips: number) => void = () => {},
@@ -46,7 +52,10 @@ export async function embedShard(
     let waiting: { clip: ClipRef; audio: Float32Array }[] = [];
     let held = 0;
     const flush = async (): Promise<void> => {
-      const embedded = await embedClips(embedder, waiting, output, width);
+      const embedded =
+        output === 'windows'
+          ? await embedWindows(embedder, waiting, windowSeconds ?? 1)
+          : await embedClips(embedder, waiting, output, width);
       const seconds = (performance.now() - last) / 1000;
       await writer.append(embedded, { seconds, peakBytes: process.resourceUsage().maxRSS * 1024 });
       last = performance.now(); // writing is not the model's time
@@ -70,6 +79,23 @@ export async function embedShard(
     await writer.close();
   }
   return { seconds: (performance.now() - start) / 1000 };
+}
+
+/** Windows of all clips together. */
+async function embedWindows(
+  embedder: Embedder,
+  clips: readonly { readonly clip: ClipRef; readonly audio: Float32Array }[],
+  seconds: number,
+): Promise<ClipEmbedding[]> {
+  const windows = clips.map(({ audio }) => cutWindows(audio, Math.round(seconds * embedder.sampleRate)));
+  const parts = windows.flatMap((list, i) => list.map((audio) => ({ clip: clips[i]!.clip, audio })));
+  const embedded = await embedClips(embedder, parts, 'scene', embedder.sceneEmbeddingSize);
+  let at = 0;
+  return windows.map(({ length }) => {
+    const values = new Float32Array(length * embedder.sceneEmbeddingSize);
+    for (let w = 0; w < length; w++) values.set(embedded[at++]!.values, w * embedder.sceneEmbeddingSize);
+    return { values };
+  });
 }
 
 async function embedClips(

@@ -2,6 +2,7 @@
 import { messageOf, type Embedder } from '@unlabel/core';
 import type { EngineOptions } from '@unlabel/engine';
 import { openModel, type ModelRef } from '../models/resolve.ts';
+import { runFewShotJob, type FewShotJob } from '../few-shot/few-shot-job.ts';
 import { embedShard, type EmbedJob } from './embed-job.ts';
 import { measureSpeed, type ModelSpeed } from './measure.ts';
 import { runPredictJob, type PredictJob } from '../predict/predict-job.ts';
@@ -16,7 +17,7 @@ export interface SpeedJob {
   readonly longestSeconds: number;
 }
 
-export type Job = EmbedJob | ProbeJob | PredictJob | SpeedJob;
+export type Job = EmbedJob | ProbeJob | PredictJob | SpeedJob | FewShotJob;
 export type JobResult<J extends Job> = J extends ProbeJob
   ? ProbeSummary
   : J extends SpeedJob
@@ -51,6 +52,7 @@ async function run(job: Job): Promise<unknown> {
   const report = (progress: number | string): boolean => process.send!({ progress } satisfies WorkerReply);
   if (job.kind === 'probe') return runProbeJob(job, engineOptions, report);
   if (job.kind === 'predict') return runPredictJob(job, engineOptions, report);
+  if (job.kind === 'few-shot') return runFewShotJob(job, report);
   const { embedder, environment } = await embedderOf(job.model, job.memory);
   return job.kind === 'speed'
     ? measureSpeed(embedder, job.longestSeconds)

@@ -93,6 +93,7 @@ function describeJob(job: Job): string {
   if (job.kind === 'probe') return `${job.protocol} of ${job.model.id} on ${job.taskDir}`;
   if (job.kind === 'predict') return `${job.protocol} of ${job.dir}`;
   if (job.kind === 'speed') return job.model.id;
+  if (job.kind === 'few-shot') return `few-shot episodes of ${job.model.id} on ${job.runs[0]!.key.task}`;
   const { clips } = job.shard;
   return `${job.model.id}: embedding ${clips[0]!.path} … ${clips.at(-1)!.path}`;
 }

@@ -4,7 +4,7 @@
  * that equal runs of clips are embedded once whichever tasks hold them.
  *
  * A shard is two files that only grow. `<name>.f32` holds one record a clip: its rows [T, D] as little-endian float32 (T = 1 for
- * scenes), then for timestamp embeddings their times [T] in ms as float64. `<name>.jsonl` commits them: a header, then one line a
+ * scenes, their number for windows), then for timestamp embeddings their times [T] in ms as float64. `<name>.jsonl` commits them: a header, then one line a
  * batch with each clip's place and SHA-256. Data is flushed before its line is written, so what a line names is there; what no
  * line names (a run that was killed) is cut off and made again. Batches begin where the last one was committed and are cut by the
  * clips alone, so a resumed shard has the bytes of an unbroken one.
@@ -23,7 +23,8 @@ import { z } from 'zod';
 /** Counts changes of what an embedding is made of outside the model's own files: resampling, batching, pooling. */
 export const embeddingRevision = 'v2';
 
-export type EmbeddingKind = 'scene' | 'event';
+/** One vector a clip, frames with their times, or one vector a window of a clip. */
+export type EmbeddingKind = 'scene' | 'event' | 'windows';
 
 export interface ClipRef {
   readonly path: string;
@@ -38,8 +39,11 @@ export interface Shard {
   readonly clips: readonly ClipRef[];
 }
 
-/** Folder of a model's embeddings: other weights, front-end, code, precision or kind never meet in one. */
-export function storeKey(fingerprint: string, kind: EmbeddingKind, precision: string | undefined): string {
+/**
+ * Folder of a model's embeddings: other weights, front-end, code, precision or kind never meet in one.
+ * @param kind a kind, of windows with their length: `windows-5s`
+ */
+export function storeKey(fingerprint: string, kind: string, precision: string | undefined): string {
   const key = sha256(JSON.stringify([fingerprint, kind, precision ?? 'float32', embeddingRevision])).slice(0, 8);
   return `${fingerprint.slice(0, 16)}-${kind}-${key}`;
 }
@@ -58,7 +62,7 @@ export function planShards(clips: readonly ClipRef[], total: number): Shard[] {
 
 const headerSchema = z.object({
   schema: z.literal(2),
-  kind: z.enum(['scene', 'event']),
+  kind: z.enum(['scene', 'event', 'windows']),
   /** D. */
   width: z.int().positive(),
   environment: z.record(z.string(), z.unknown()),

@@ -233,7 +233,7 @@ describe('summaries', () => {
   });
 
   test('classes that differ widen the second interval, and it covers the mean of fresh classes about as often as it says', () => {
-    const [classes, trials] = [12, 400];
+    const [classes, trials] = [12, 300];
     let covered = 0;
     let official = 0;
     for (let trial = 0; trial < trials; trial++) {
@@ -243,11 +243,11 @@ describe('summaries', () => {
         ways: 5,
         shots: 1,
         queries: 1,
-        episodes: 600,
+        episodes: 300,
         seed: trial,
         key: 'sim',
       });
-      const values = Float64Array.from({ length: 600 }, (_, e) => {
+      const values = Float64Array.from({ length: 300 }, (_, e) => {
         const own = [...episodes.classes.subarray(5 * e, 5 * e + 5)];
         return 0.6 + own.reduce((sum, c) => sum + effects[c]!, 0) + 0.2 * rng.normal();
       });

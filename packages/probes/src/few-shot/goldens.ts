@@ -76,7 +76,7 @@ export function goldenEpisodes(golden: GoldenFile, stored: (name: string) => NdA
 
 const fewShotEpisodes: GoldenTarget & { expected(golden: GoldenFile): GoldenOutputs } = {
   run(golden, tools) {
-    const { clips, runs } = goldenEpisodes(golden, tools.stored);
+    const { clips, runs } = goldenEpisodes(golden, (name) => tools.stored(name));
     const runner = createFewShotRunner(clips);
     const outputs: Record<string, NdArray<TypedArray> | number> = {};
     for (const { key, episodes } of runs) {
