@@ -3,6 +3,8 @@ import type { Method, Registry } from '@unlabel/core';
 
 export const methods: Registry<Method> = {
   // methods:begin
+  'atst-clip': () => import('@unlabel/atst').then((m) => m.atstClip),
+  'atst-frame': () => import('@unlabel/atst').then((m) => m.atstFrame),
   beats: () => import('@unlabel/beats').then((m) => m.beats),
   'delores-m': () => import('@unlabel/delores').then((m) => m.deloresM),
   'delores-s': () => import('@unlabel/delores').then((m) => m.deloresS),

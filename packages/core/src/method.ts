@@ -98,6 +98,10 @@ export interface InputSpec {
   readonly channels?: number;
   /** Seconds of a random crop; absent: the whole item. */
   readonly seconds?: number;
+  /** Independent crops of an item: arrays `logMel`, `logMel2`, … (`audio`, `audio2`, …). Default 1. */
+  readonly crops?: number;
+  /** Where an item shorter than a crop gets its zeros: half at either end (default), or all at its end. */
+  readonly padding?: 'center' | 'end';
   /** A front-end of `@unlabel/audio` as data; absent: views get the waveform. */
   readonly frontEnd?: Readonly<Record<string, unknown>>;
   /** Crop before (`waveform`: exact, computed at each access) or after (`spectrogram`: cached) the front-end. */

@@ -5,7 +5,7 @@ import type { ImageInput, InputSpec } from '@unlabel/core';
 import { writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
 import { loadImage } from './image-source.ts';
 import type { Item } from './items.ts';
-import { cropSamples, frontEndOf, padCentered, rateOf } from './source.ts';
+import { cropSamples, frontEndOf, padTo, rateOf } from './source.ts';
 import type { ChunkIndex } from './spectrogram-cache.ts';
 
 export interface ChunkJob {
@@ -32,7 +32,7 @@ async function fill(job: ChunkJob): Promise<void> {
   let [offset, sum, squares, count] = [0, 0, 0, 0];
   for (const item of items) {
     const { audio } = await loadAudio(item.path, { sampleRate: rateOf(input) });
-    const { data, shape } = frontEnd.apply(padCentered(audio, wanted));
+    const { data, shape } = frontEnd.apply(padTo(audio, wanted, input.padding));
     const [bands, frames] = [shape[0]!, shape[1]!];
     const rows = new Float32Array(data.length);
     for (let f = 0; f < bands; f++) for (let t = 0; t < frames; t++) rows[t * bands + f] = data[f * frames + t]!;

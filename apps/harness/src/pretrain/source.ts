@@ -52,11 +52,11 @@ export function rateOf(input: Pick<InputSpec, 'sampleRate'>): number {
   return input.sampleRate;
 }
 
-/** Zeros on both sides up to `length`, the odd one to the right (delores.md §2). Longer audio is returned as it is. */
-export function padCentered(audio: Float32Array, length: number): Float32Array {
+/** Zeros up to `length`: on both sides, the odd one to the right, or all at the end. Longer audio is returned as it is. */
+export function padTo(audio: Float32Array, length: number, padding: InputSpec['padding'] = 'center'): Float32Array {
   if (audio.length >= length) return audio;
   const padded = new Float32Array(length);
-  padded.set(audio, Math.floor((length - audio.length) / 2));
+  padded.set(audio, padding === 'end' ? 0 : Math.floor((length - audio.length) / 2));
   return padded;
 }
 
@@ -68,11 +68,10 @@ export function createSource({ items, input, normalization, cache }: SourceOptio
   const rate = rateOf(input);
   const files = new Map<string, number>();
 
-  const fromWaveform = async (item: number, rng: Rng): Promise<NdArray> => {
-    const { audio } = await loadAudio(items[item]!.path, { sampleRate: rate });
+  const fromWaveform = (audio: Float32Array, rng: Rng): NdArray => {
     if (wanted === undefined) return arrayOf(audio, frontEnd);
     const start = audio.length > wanted ? rng.int(audio.length - wanted + 1) : 0;
-    return arrayOf(padCentered(audio.subarray(start, start + wanted), wanted), frontEnd);
+    return arrayOf(padTo(audio.subarray(start, start + wanted), wanted, input.padding), frontEnd);
   };
 
   const fromCache = (entry: CacheEntry, rng: Rng): NdArray => {
@@ -93,9 +92,15 @@ export function createSource({ items, input, normalization, cache }: SourceOptio
   return {
     async sample(item, rng) {
       const entry = cache?.[item];
-      const array = entry ? fromCache(entry, rng) : await fromWaveform(item, rng);
-      if (normalization) normalize(array.data, normalization);
-      return frontEnd ? { logMel: array } : { audio: array };
+      const audio = entry ? undefined : (await loadAudio(items[item]!.path, { sampleRate: rate })).audio;
+      const sample: Record<string, NdArray> = {};
+      for (let crop = 1; crop <= (input.crops ?? 1); crop++) {
+        const draws = crop === 1 ? rng : rng.fork(crop);
+        const array = entry ? fromCache(entry, draws) : fromWaveform(audio!, draws);
+        if (normalization) normalize(array.data, normalization);
+        sample[`${frontEnd ? 'logMel' : 'audio'}${crop === 1 ? '' : crop}`] = array;
+      }
+      return sample;
     },
     close() {
       for (const file of files.values()) closeSync(file);
