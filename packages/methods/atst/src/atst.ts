@@ -92,13 +92,13 @@ export function logMelOf(sample: Sample, name: string): NdArray {
 export async function augmented(
   x: NdArray,
   name: string,
-  { recent, position }: ViewContext,
+  context: ViewContext,
   draws: { readonly rng: Rng; readonly config: SharedConfig; readonly crop: RandomResizeCropOptions },
 ): Promise<NdArray> {
   const { rng, config, crop } = draws;
-  const earlier = async (k: number): Promise<NdArray | undefined> => (await recent(k))?.[name];
+  const earlier = async (k: number): Promise<NdArray | undefined> => (await context.recent(k))?.[name];
   const options = { ratio: config.mixupRatio, memory: config.mixupMemory };
-  return randomResizeCrop(await mixup(x, earlier, position, rng, options), rng, crop);
+  return randomResizeCrop(await mixup(x, earlier, context.position, rng, options), rng, crop);
 }
 
 export interface Student {
