@@ -24,15 +24,15 @@ beforeAll(async () => {
 });
 afterAll(() => tf.disposeVariables());
 
-const isImageMethod = async (id: string): Promise<boolean> =>
-  (await load(methods, id, 'method')).card.modality === 'image';
+const modalities = new Map<string, string>();
+for (const id of Object.keys(methods)) modalities.set(id, (await load(methods, id, 'method')).card.modality);
 
-async function run(method: string, out: string, steps: number, seed = 3): Promise<unknown> {
+function run(method: string, out: string, steps: number, seed = 3): Promise<unknown> {
   return pretrain({
     method,
     preset: 'smoke',
     overrides: { recipe: { steps } },
-    data: [(await isImageMethod(method)) ? data.image : data.audio],
+    data: [modalities.get(method) === 'image' ? data.image : data.audio],
     seed,
     out: join(folder, out),
     engine: {},
@@ -79,7 +79,7 @@ describe.each(Object.keys(methods))('%s', (id) => {
     expect((await weights(`${id}-a`)).equals(await weights(`${id}-c`))).toBe(false);
   });
 
-  test('embeds clips of any length at the width it states, and its checkpoint round-trips', async () => {
+  test.runIf(modalities.get(id) === 'audio')('embeds clips of any length at the width it states, and its checkpoint round-trips', async () => {
     const embedder = await openModel(parseModel(join(folder, `${id}-a`), 0));
     const rng = createRng(1);
     const clips = [16000, 16000, 5000, 200, 40000].map((n) =>

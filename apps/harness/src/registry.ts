@@ -5,8 +5,13 @@ export const methods: Registry<Method> = {
   // methods:begin
   'atst-clip': () => import('@unlabel/atst').then((m) => m.atstClip),
   'atst-frame': () => import('@unlabel/atst').then((m) => m.atstFrame),
+  'barlow-twins': () => import('@unlabel/barlow-twins').then((m) => m.barlowTwinsMethod),
   beats: () => import('@unlabel/beats').then((m) => m.beats),
+  byol: () => import('@unlabel/byol').then((m) => m.byolMethod),
   'delores-m': () => import('@unlabel/delores').then((m) => m.deloresM),
   'delores-s': () => import('@unlabel/delores').then((m) => m.deloresS),
+  densecl: () => import('@unlabel/densecl').then((m) => m.densecl),
+  moco: () => import('@unlabel/moco').then((m) => m.moco),
+  simclr: () => import('@unlabel/simclr').then((m) => m.simclr),
   // methods:end
 };

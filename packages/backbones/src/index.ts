@@ -16,7 +16,7 @@ export * from './beats.ts';
 export { goldens as backboneGoldens } from './goldens.ts';
 export { atstGoldens } from './goldens-atst.ts';
 export { beatsGoldens } from './goldens-beats.ts';
-export { imageGoldens } from './goldens-image.ts';
+export { goldenImage, imageGoldens, readImage } from './goldens-image.ts';
 export { tempoGoldens } from './goldens-tempo.ts';
 export * from './resnet.ts';
 export * from './tempo-tcn.ts';

@@ -9,6 +9,8 @@ import type { Layer } from './layer.ts';
 export interface BatchNormOptions {
   /** Learned gain and offset. Default true. */
   readonly isAffine?: boolean;
+  /** The offset of the two. Default true. */
+  readonly hasOffset?: boolean;
   /** Share of a batch in the running statistics. Default 0.1. */
   readonly momentum?: number;
   /** Default 1e-5. */
@@ -36,13 +38,14 @@ export interface Moments {
 
 /** x […, C] → same shape; parameters `weight`, `bias`, buffers `running_mean`, `running_var`, all [C]. */
 export function batchNorm(width: number, options: BatchNormOptions = {}): BatchNorm {
-  const { isAffine = true, momentum = 0.1, eps = 1e-5, relu = false } = options;
+  const { isAffine = true, hasOffset = true, momentum = 0.1, eps = 1e-5, relu = false } = options;
   const weight = isAffine ? parameter(init.ones([width])) : undefined;
-  const bias = isAffine ? parameter(init.zeros([width])) : undefined;
+  const bias = isAffine && hasOffset ? parameter(init.zeros([width])) : undefined;
   const mean = parameter(init.zeros([width]), { trainable: false });
   const variance = parameter(init.ones([width]), { trainable: false });
   const params: Params = new Map([
-    ...(weight && bias ? ([['weight', weight], ['bias', bias]] as const) : []), // prettier-ignore
+    ...(weight ? [['weight', weight] as const] : []),
+    ...(bias ? [['bias', bias] as const] : []),
     ['running_mean', mean],
     ['running_var', variance],
   ]);

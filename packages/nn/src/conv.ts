@@ -64,8 +64,18 @@ export function convolve(
   geometry: { readonly stride: number; readonly padding: number },
 ): Tensor {
   const { x: image, padding } = convGeometry(x, kernel.shape[0]!, geometry);
-  return tf.conv2d(image, asTensor4D(kernel, 'conv2d kernel'), geometry.stride, padding);
+  const filter = asTensor4D(kernel, 'conv2d kernel');
+  const { stride } = geometry;
+  if (skipsPixels(filter, stride)) return tf.conv2d(tf.avgPool(image, 1, stride, 'valid'), filter, 1, padding);
+  return tf.conv2d(image, filter, stride, padding);
 }
+
+/**
+ * oneDNN's gradient of a strided 1×1 kernel (TensorFlow 2.21, AVX2) reads memory that nobody wrote when a number of channels is no
+ * multiple of 8. Leaving the pixels out first is the same convolution.
+ */
+const skipsPixels = ({ shape: [height, width, inputs, outputs] }: Tensor4D, stride: number): boolean =>
+  stride > 1 && height === 1 && width === 1 && (inputs % 8 !== 0 || outputs % 8 !== 0);
 
 export interface MaxPool2dOptions {
   /** Default: the window's size. */

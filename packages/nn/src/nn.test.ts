@@ -6,6 +6,7 @@ import {
   dropoutMask,
   expectAllClose,
   expectNoLeak,
+  gradientToArray,
   testEngine,
   tf,
   toArrays,
@@ -49,6 +50,25 @@ describe('linear', () => {
 });
 
 describe('conv2d', () => {
+  test('has the gradient of a product where a 1×1 kernel skips pixels, whatever lay in memory before', async () => {
+    const layer = conv2d(6, 12, 1, createRng(2), { stride: 2, hasBias: false });
+    const x = asTensor(random('image', [4, 10, 10, 6]));
+    const dy = asTensor(random('dy', [4, 5, 5, 12]));
+    const kept = tf.tidy(() =>
+      tf.reshape(tf.slice(tf.reshape(x, [4, 5, 2, 5, 2, 6]), [0, 0, 0, 0, 0, 0], [4, 5, 1, 5, 1, 6]), [100, 6]),
+    );
+    const expected = tf.tidy(() => tf.matMul(tf.reshape(dy, [100, 12]), kept, true, false)); // [out, in]
+    for (let repeat = 0; repeat < 10; repeat++) {
+      for (const size of [100, 300, 600, 1000, 2400, 9600]) tf.dispose([1, 2, 3, 4].map(() => tf.fill([size], 1e3)));
+      const { grads, dispose } = valueAndGrads(layer.params, () => {
+        return { loss: tf.sum(tf.mul(layer.forward(x, { training: true }), dy)), logs: {} };
+      });
+      const gradient = await gradientToArray(grads.get('weight')!, layer.weight);
+      expectAllClose({ ...gradient, shape: [12, 6] }, expected, { atol: 1e-4, rtol: 1e-4 });
+      dispose();
+    }
+  });
+
   test('correlates with zero padding as torch does', async () => {
     const layer = conv2d(2, 3, 3, createRng(2), { padding: 1, stride: 2 });
     const { weight, bias } = await toArrays(layer.params);

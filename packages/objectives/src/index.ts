@@ -1,3 +1,4 @@
+export * from './barlow-head.ts';
 export * from './barlow-twins.ts';
 export * from './binary-cross-entropy.ts';
 export * from './byol.ts';
@@ -7,6 +8,7 @@ export { goldens as objectiveGoldens } from './goldens.ts';
 export * from './info-nce.ts';
 export * from './label-cross-entropy.ts';
 export * from './nt-xent.ts';
+export * from './queue.ts';
 export * from './simsiam.ts';
 export * from './tempo-ratio.ts';
 export * from './vector-quantizer.ts';

@@ -57,7 +57,8 @@ export function resolveRecipe(
   layers: readonly (Readonly<Record<string, unknown>> | undefined)[],
   where: string,
 ): Recipe {
-  const recipe = parseConfig(recipeSchema, mergeConfig({ ...method.recipe }, ...layers), `${where} recipe`) as Recipe;
+  const merged = layers.reduce<Record<string, unknown>>(mergeRecipe, { ...method.recipe });
+  const recipe = parseConfig(recipeSchema, merged, `${where} recipe`) as Recipe;
   const { accumulate = 1, batchSize } = recipe;
   if (accumulate > 1 && !method.accumulates) {
     throw new ConfigError(
@@ -70,6 +71,15 @@ export function resolveRecipe(
     );
   }
   return recipe;
+}
+
+/** `options` are those of an optimiser: another one starts without them. */
+function mergeRecipe(
+  { options, ...rest }: Record<string, unknown>,
+  changes: Readonly<Record<string, unknown>> | undefined,
+): Record<string, unknown> {
+  const isSame = changes?.['optimizer'] === undefined || changes['optimizer'] === rest['optimizer'];
+  return mergeConfig(isSame && options !== undefined ? { ...rest, options } : rest, changes);
 }
 
 /** Optimiser steps of a recipe over `items` inputs: epochs are passes over all of them. */

@@ -40,6 +40,18 @@ export const imageViewSchema = z.strictObject({
 });
 export type ImageView = z.output<typeof imageViewSchema>;
 
+/**
+ * A view with a paper's own defaults, each field apart: `--set view1.flip=0` changes that one and leaves the paper's others.
+ */
+export function imageViewWith(defaults: Partial<ImageView>): typeof imageViewSchema {
+  const own = imageViewSchema.parse(defaults);
+  const fields = Object.entries(imageViewSchema.shape).map(([name, field]) => [
+    name,
+    (field as z.ZodDefault<z.ZodNumber>).unwrap().default(own[name as keyof ImageView] as number), // as it was parsed
+  ]);
+  return z.strictObject(Object.fromEntries(fields)) as unknown as typeof imageViewSchema; // the same fields
+}
+
 /** What every image method's config says of its input. */
 export const imageInputFields = {
   imageSize: z.int().min(8).max(1024).default(224).meta({ unit: 'pixels' }),

@@ -17,6 +17,8 @@ export interface LarsOptions {
   readonly trustCoefficient?: number;
   /** Learning rate multiplied into the momentum buffer (SimCLR). Default false (Barlow Twins). */
   readonly isRateInside?: boolean;
+  /** Factor of the learning rate where parameters are not adapted; 0.024 in Barlow Twins. Default 1. */
+  readonly vectorRate?: number;
   /** Neither decayed nor adapted where false. Default: vectors are excluded. */
   readonly isDecayed?: DecayPredicate;
 }
@@ -28,12 +30,13 @@ export function larsRule(options: LarsOptions): Transform[] {
     weightDecay = 0,
     trustCoefficient = 0.001,
     isRateInside = false,
+    vectorRate = 1,
   } = options;
   const buffer = momentumBy(momentum, isNesterov);
   return [
     addDecay(weightDecay),
     trustRatio(trustCoefficient),
-    ...(isRateInside ? [scaleByRate(1), buffer, negate] : [buffer, scaleByRate(-1)]),
+    ...(isRateInside ? [scaleByRate(1, vectorRate), buffer, negate] : [buffer, scaleByRate(-1, vectorRate)]),
   ];
 }
 

@@ -7,7 +7,7 @@ import { sgd } from './sgd.ts';
 
 const known = {
   sgd: ['isNesterov', 'decayExceptVectors'],
-  lars: ['isNesterov', 'trustCoefficient', 'isRateInside', 'decayExceptVectors'],
+  lars: ['isNesterov', 'trustCoefficient', 'isRateInside', 'vectorRate', 'decayExceptVectors'],
   adamw: ['beta1', 'beta2', 'eps', 'isAmsgrad', 'decayExceptVectors'],
 } as const;
 
@@ -43,6 +43,7 @@ export function optimizerFor(recipe: Recipe, trainable: Params): Optimizer {
       ...common,
       ...momentum,
       ...number('trustCoefficient'),
+      ...number('vectorRate'),
       ...flag('isNesterov'),
       ...flag('isRateInside'),
     });

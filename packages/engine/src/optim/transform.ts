@@ -46,8 +46,9 @@ export const momentumBy = (momentum: number, isNesterov = false): Transform => (
   },
 });
 
-/** u·lr·sign. */
-export const scaleByRate = (sign: 1 | -1): Transform => stateless((a, u, _w, { lr }) => a.scale(u, sign * lr));
+/** u·lr·sign, and times `vectorRate` for parameters that are not decayed. */
+export const scaleByRate = (sign: 1 | -1, vectorRate = 1): Transform =>
+  stateless((a, u, _w, { lr, isDecayed }) => a.scale(u, sign * lr * (isDecayed ? 1 : vectorRate)));
 export const negate: Transform = stateless((a, u) => a.scale(u, -1));
 
 /** LARS: u·η·‖w‖/‖u‖ for decayed parameters; 1 where either norm is 0 (You et al., arXiv 1708.03888). */

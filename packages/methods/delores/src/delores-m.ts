@@ -6,32 +6,20 @@
 import { z } from 'zod';
 import type { AudioNtt, AudioNttForwardOptions } from '@unlabel/backbones';
 import {
-  ConfigError,
   defineMethod,
   type Batch,
   type Model,
-  type Rng,
   type Scalar,
   type Step,
   type Tensor,
   type Variable,
 } from '@unlabel/core';
-import {
-  buffersOf,
-  emaUpdate,
-  init,
-  mergeParams,
-  parameter,
-  prefixed,
-  tf,
-  trainableOf,
-  withoutGradient,
-} from '@unlabel/engine';
+import { buffersOf, emaUpdate, mergeParams, prefixed, tf, trainableOf, withoutGradient } from '@unlabel/engine';
 import { linear, type Layer } from '@unlabel/nn';
-import { infoNce, unitRows } from '@unlabel/objectives';
+import { checkQueue, createQueue, enqueue, infoNce, unitRows, type BarlowHead } from '@unlabel/objectives';
 import {
-  barlowHead,
   deloresBackbone,
+  deloresHead,
   deloresInput,
   deloresViews,
   lapeTerm,
@@ -39,7 +27,6 @@ import {
   sharedCard,
   sharedConfig,
   sharedDifferences,
-  type BarlowHead,
 } from './delores.ts';
 
 export const deloresMConfig = z.strictObject({
@@ -140,10 +127,8 @@ export const deloresM = defineMethod<typeof deloresMConfig, DeloresM>({
     const contrast = linear(config.width, config.contrastWidth, rng.fork('contrast'));
     const keyContrast = linear(config.width, config.contrastWidth, rng.fork('contrast'));
     const key: Network = { backbone: backbone.clone(), contrast: keyContrast };
-    const heads = stageWidths.map((inputs, i) => barlowHead(inputs, config, rng.fork(`projector${i + 1}`)));
-    const queue = parameter(unitColumns(config.contrastWidth, config.queueSize, rng.fork('queue')), {
-      trainable: false,
-    });
+    const heads = stageWidths.map((inputs, i) => deloresHead(inputs, config, rng.fork(`projector${i + 1}`)));
+    const queue = createQueue(config.contrastWidth, config.queueSize, rng.fork('queue'));
     const followers = mergeParams(
       prefixed('key.backbone', key.backbone.params),
       prefixed('key.contrast', keyContrast.params),
@@ -182,16 +167,9 @@ export const deloresM = defineMethod<typeof deloresMConfig, DeloresM>({
 
   /** The batch's keys replace the oldest in the queue. */
   afterStep({ queue, pending }, _batch, { index }) {
-    const keys = pending.keys;
-    if (!keys) return;
-    const [size, rows] = [queue.shape[1]!, keys.shape[0]!];
-    const at = (index * rows) % size;
-    tf.tidy(() => {
-      const before = tf.slice(queue, [0, 0], [-1, at]);
-      const after = tf.slice(queue, [0, at + rows], [-1, size - at - rows]);
-      queue.assign(tf.concat([before, tf.transpose(keys), after], 1));
-    });
-    keys.dispose();
+    if (!pending.keys) return;
+    enqueue(queue, pending.keys, index);
+    pending.keys.dispose();
     delete pending.keys;
   },
 });
@@ -212,11 +190,7 @@ export interface DeloresMTerms {
 export function deloresMTerms(model: DeloresM, batch: Batch, { rng }: Step, parts = 1): DeloresMTerms {
   const { query, key, heads, queue, config } = model;
   const rows = batch['view1']!.shape[0]!;
-  if (config.queueSize % rows !== 0) {
-    throw new ConfigError(
-      `delores-m: a queue of ${config.queueSize} keys cannot be filled by batches of ${rows}. Set queueSize to a multiple.`,
-    );
-  }
+  checkQueue('delores-m', config.queueSize, rows);
   const q = embedLevels(query, batch['view1']!, { training: true, rng: rng.fork('query'), parts });
   const k = withoutGradient(() => embedLevels(key, batch['view2']!, { training: true, rng: rng.fork('key'), parts }));
   const { loss: contrast, logits } = infoNce({ q: q.contrast, k: k.contrast, queue, temperature: config.temperature });
@@ -240,11 +214,3 @@ export function embedLevels({ backbone, contrast }: Network, x: Tensor, options:
 
 /** Inputs of the three projectors: 64 channels × 32, 16 and 8 mel rows. */
 const stageWidths = [2048, 1024, 512];
-
-/** Gaussian columns of unit length, the queue before the first keys. */
-function unitColumns(rows: number, columns: number, rng: Rng) {
-  const { data, shape } = init.normal([rows, columns], 1, rng);
-  const norms = new Float64Array(columns);
-  data.forEach((value, i) => (norms[i % columns]! += value * value));
-  return { data: data.map((value, i) => value / Math.sqrt(norms[i % columns]!)), shape };
-}

@@ -3,9 +3,10 @@ import { z } from 'zod';
 import type { AudioNtt } from '@unlabel/backbones';
 import { defineMethod, type Batch, type Model, type Step, type Tensor } from '@unlabel/core';
 import { buffersOf, mergeParams, prefixed, tf, trainableOf } from '@unlabel/engine';
+import type { BarlowHead } from '@unlabel/objectives';
 import {
-  barlowHead,
   deloresBackbone,
+  deloresHead,
   deloresInput,
   deloresViews,
   lapeTerm,
@@ -13,7 +14,6 @@ import {
   sharedCard,
   sharedConfig,
   sharedDifferences,
-  type BarlowHead,
 } from './delores.ts';
 
 export const deloresSConfig = z.strictObject(sharedConfig);
@@ -95,7 +95,7 @@ export const deloresS = defineMethod<typeof deloresSConfig, DeloresS>({
 
   build(config, { rng }) {
     const backbone = deloresBackbone(config, rng.fork('backbone'));
-    const head = barlowHead(config.width, config, rng.fork('projector'));
+    const head = deloresHead(config.width, config, rng.fork('projector'));
     const params = mergeParams(prefixed('backbone', backbone.params), prefixed('barlow', head.params));
     return { trainable: trainableOf(params), state: buffersOf(params), backbone, head };
   },

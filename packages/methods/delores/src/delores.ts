@@ -11,19 +11,8 @@ import { z } from 'zod';
 import { frontEnds } from '@unlabel/audio';
 import { mixup, randomResizeCrop } from '@unlabel/augment';
 import { buildAudioNtt, type AudioNtt } from '@unlabel/backbones';
-import {
-  DataError,
-  type InputSpec,
-  type NdArray,
-  type Params,
-  type Rng,
-  type Sample,
-  type Tensor,
-  type Views,
-} from '@unlabel/core';
-import { mergeParams, prefixed, tf } from '@unlabel/engine';
-import { batchNorm, dropout, mlp, type LayerOptions } from '@unlabel/nn';
-import { barlowTwins, type BarlowTwinsLoss, type BarlowTwinsOptions } from '@unlabel/objectives';
+import { DataError, type InputSpec, type NdArray, type Rng, type Sample, type Views } from '@unlabel/core';
+import { barlowHead, type BarlowHead } from '@unlabel/objectives';
 
 const range = z.tuple([z.number().positive(), z.number().positive()]);
 
@@ -115,30 +104,11 @@ function logMelOf(sample: Sample): NdArray {
 export const deloresBackbone = ({ width, dropout }: SharedConfig, rng: Rng): AudioNtt =>
   buildAudioNtt({ version: '2020', width, dropout }, rng);
 
-/** B(y₁, y₂): projector, affine-free batch norm, Barlow Twins' terms. */
-export interface BarlowHead {
-  /** `projector.0.weight`, …, and the norm's buffers `bn.running_mean`, `bn.running_var`. */
-  readonly params: Params;
-  /** y₁, y₂ [B, D]; gradients flow into the projector from both sides, and into the inputs that have one. */
-  loss(y1: Tensor, y2: Tensor, options: LayerOptions, weights?: BarlowTwinsOptions): BarlowTwinsLoss;
-}
-
-export function barlowHead(inputs: number, config: SharedConfig, rng: Rng): BarlowHead {
-  const { projectorWidth: u, projectorDropout } = config;
-  const projector = mlp({ widths: [inputs, u, u, u] }, rng);
-  const drop = dropout(projectorDropout);
-  const norm = batchNorm(u, { isAffine: false });
-  return {
-    params: mergeParams(prefixed('projector', projector.params), prefixed('bn', norm.params)),
-    loss(y1, y2, { training, rng }, weights = config) {
-      // both views in one batch, normalised apart; the running statistics see the first view first
-      const options: LayerOptions = { training, groups: 2, ...(rng ? { rng } : {}) };
-      const n = norm.forward(projector.forward(drop.forward(tf.concat([y1, y2]), options), options), options); // [2B, U]
-      const [n1, n2] = tf.split(n, 2) as [Tensor, Tensor];
-      return barlowTwins(n1, n2, weights);
-    },
-  };
-}
+/** The Barlow term as the config says. */
+export const deloresHead = (inputs: number, config: SharedConfig, rng: Rng): BarlowHead => {
+  const { projectorWidth: width, projectorDropout, lambdaOn, lambdaOff, scale } = config;
+  return barlowHead({ inputs, width, dropout: projectorDropout, lambdaOn, lambdaOff, scale }, rng);
+};
 
 /**
  * A name in LAPE's checkpoints → ours, or undefined for what is not a parameter here (`queue_ptr`). DeLoRes-S keeps its backbone

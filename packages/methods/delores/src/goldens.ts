@@ -22,6 +22,7 @@ import {
   valueAndGrads,
   type ValueAndGrads,
 } from '@unlabel/engine';
+import { unitColumns } from '@unlabel/objectives';
 import { fromLape, originalTerm } from './delores.ts';
 import { deloresM, deloresMConfig, deloresMTerms, embedLevels } from './delores-m.ts';
 import { deloresS, deloresSConfig, deloresSTerms } from './delores-s.ts';
@@ -109,20 +110,12 @@ const stepS: GoldenTarget = {
   },
 };
 
-/** Columns of the rule tensor scaled to unit length in float64. */
-function unitQueue(tools: GoldenTools, shape: readonly [number, number]): NdArray {
-  const { data } = tools.parameter('queue', shape);
-  const norms = new Float64Array(shape[1]);
-  data.forEach((value, i) => (norms[i % shape[1]]! += value * value));
-  return { data: data.map((value, i) => value / Math.sqrt(norms[i % shape[1]]!)), shape };
-}
-
 const stepM: GoldenTarget = {
   async run(golden, tools) {
     const queueSize = Number((golden.config as { num_negatives: number }).num_negatives);
     const config = parseConfig(deloresMConfig, { dropout: 0, queueSize }, golden.name);
     const model = deloresM.build(config, { rng: createRng(0) });
-    loadRule(model, golden, tools, unitQueue(tools, [config.contrastWidth, queueSize]));
+    loadRule(model, golden, tools, unitColumns(tools.parameter('queue', [config.contrastWidth, queueSize])));
     const batch = viewsOf(tools);
     const outputs: Outputs = await readAll(
       tf.tidy(() => {

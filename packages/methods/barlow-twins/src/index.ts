@@ -1,0 +1,2 @@
+export { barlowTwinsMethod, barlowTwinsMethod as default } from './barlow-twins.ts';
+export { checkpoints } from './checkpoints.ts';

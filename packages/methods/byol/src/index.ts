@@ -1,0 +1,2 @@
+export { byolMethod, byolMethod as default } from './byol.ts';
+export { checkpoints } from './checkpoints.ts';

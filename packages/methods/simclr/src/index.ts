@@ -1,0 +1,2 @@
+export { checkpoints } from './checkpoints.ts';
+export { simclr, simclr as default } from './simclr.ts';
