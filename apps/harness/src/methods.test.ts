@@ -79,28 +79,31 @@ describe.each(Object.keys(methods))('%s', (id) => {
     expect((await weights(`${id}-a`)).equals(await weights(`${id}-c`))).toBe(false);
   });
 
-  test.runIf(modalities.get(id) === 'audio')('embeds clips of any length at the width it states, and its checkpoint round-trips', async () => {
-    const embedder = await openModel(parseModel(join(folder, `${id}-a`), 0));
-    const rng = createRng(1);
-    const clips = [16000, 16000, 5000, 200, 40000].map((n) =>
-      Float32Array.from({ length: n }, () => 0.1 * rng.normal()),
-    );
-    const together = await embedder.embedScenes(clips);
-    expect(together.length).toBe(clips.length * embedder.sceneEmbeddingSize);
-    expect(together.every(Number.isFinite)).toBe(true);
-    const again = await openModel(parseModel(join(folder, `${id}-a`), 0));
-    expect(await again.embedScenes(clips)).toEqual(together);
-    expect(again.fingerprint).toBe(embedder.fingerprint);
-    if (embedder.timestampEmbeddingSize > 0) {
-      const { embeddings, timestamps } = await embedder.embedTimestamps!(clips[0]!);
-      expect(embeddings.length).toBe(timestamps.length * embedder.timestampEmbeddingSize);
-      const hops = timestamps.slice(1).map((t, i) => t - timestamps[i]!);
-      expect(Math.max(...hops) - Math.min(...hops)).toBeLessThan(1);
-      expect(timestamps.at(-1)).toBeLessThanOrEqual(1000);
-    }
-    const { names } = parseSafetensors(await weights(`${id}-a`));
-    expect(names.length).toBeGreaterThan(0);
-    embedder.dispose?.();
-    again.dispose?.();
-  });
+  test.runIf(modalities.get(id) === 'audio')(
+    'embeds clips of any length at the width it states, and its checkpoint round-trips',
+    async () => {
+      const embedder = await openModel(parseModel(join(folder, `${id}-a`), 0));
+      const rng = createRng(1);
+      const clips = [16000, 16000, 5000, 200, 40000].map((n) =>
+        Float32Array.from({ length: n }, () => 0.1 * rng.normal()),
+      );
+      const together = await embedder.embedScenes(clips);
+      expect(together.length).toBe(clips.length * embedder.sceneEmbeddingSize);
+      expect(together.every(Number.isFinite)).toBe(true);
+      const again = await openModel(parseModel(join(folder, `${id}-a`), 0));
+      expect(await again.embedScenes(clips)).toEqual(together);
+      expect(again.fingerprint).toBe(embedder.fingerprint);
+      if (embedder.timestampEmbeddingSize > 0) {
+        const { embeddings, timestamps } = await embedder.embedTimestamps!(clips[0]!);
+        expect(embeddings.length).toBe(timestamps.length * embedder.timestampEmbeddingSize);
+        const hops = timestamps.slice(1).map((t, i) => t - timestamps[i]!);
+        expect(Math.max(...hops) - Math.min(...hops)).toBeLessThan(1);
+        expect(timestamps.at(-1)).toBeLessThanOrEqual(1000);
+      }
+      const { names } = parseSafetensors(await weights(`${id}-a`));
+      expect(names.length).toBeGreaterThan(0);
+      embedder.dispose?.();
+      again.dispose?.();
+    },
+  );
 });

@@ -1,6 +1,15 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createRng, goldenTensor, parseConfig, type Batch, type NdArray, type Step } from '@unlabel/core';
-import { countParams, expectAllClose, expectNoLeak, testEngine, tf, toArrays, valueAndGrads } from '@unlabel/engine';
+import {
+  countParams,
+  expectAllClose,
+  expectNoLeak,
+  selectParams,
+  testEngine,
+  tf,
+  toArrays,
+  valueAndGrads,
+} from '@unlabel/engine';
 import { fromMoco, moco, mocoConfig, mocoTerms, type Moco } from './moco.ts';
 
 beforeAll(() => testEngine());
@@ -17,9 +26,19 @@ const batchOf = (): Batch => ({
   view2: tf.tensor(image('view2').data, [rows, 16, 16, 3]),
 });
 
-test("has the paper's number of parameters", () => {
-  const model = moco.build(parseConfig(mocoConfig, { queueSize: 256 }, 'test'), { rng: createRng(1) });
-  expect(countParams(model.trainable)).toBe(23_508_032 + 2048 * 2048 + 2048 + 2048 * 128 + 128);
+const narrow = { depth: 18, blocks: [1, 1, 1, 1], widths: [8, 8, 8, 24] };
+
+test("has the paper's head: two layers with biases, as wide as the backbone", () => {
+  const model = moco.build(parseConfig(mocoConfig, { queueSize: 256, backbone: narrow }, 'test'), {
+    rng: createRng(1),
+  });
+  const head = selectParams(model.trainable, (name) => name.startsWith('head.'));
+  expect(countParams(head)).toBe(24 * 24 + 24 + 24 * 128 + 128);
+  expect(parseConfig(mocoConfig, {}, 'test').backbone).toMatchObject({
+    depth: 50,
+    widths: [64, 128, 256, 512],
+    stem: 'large',
+  });
 });
 
 describe('shuffled batch norm', () => {
