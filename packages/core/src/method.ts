@@ -106,6 +106,11 @@ export interface InputSpec {
   readonly frontEnd?: Readonly<Record<string, unknown>>;
   /** Crop before (`waveform`: exact, computed at each access) or after (`spectrogram`: cached) the front-end. */
   readonly crop?: 'waveform' | 'spectrogram';
+  /**
+   * Vocabulary of a method that trains with labels: samples have `labels [K]` besides, 1 for each label of the item and 0 elsewhere. An
+   * item's labels are its index line's `labels`, or the name of the folder it lies in.
+   */
+  readonly labels?: readonly string[];
   /** Fixed statistics subtracted and divided out after the front-end; `dataset`: measured once over the training set. */
   readonly normalize?: 'dataset' | { readonly mean: number; readonly std: number };
   /** Image methods: what they take in. */

@@ -12,7 +12,12 @@ export interface Item {
   readonly name: string;
   /** Ids of tasks that use this recording, when the index knows. */
   readonly tasks?: readonly string[];
+  /** What the index says it is. */
+  readonly labels?: readonly string[];
 }
+
+/** An item's classes: the index's, or the folder's name. */
+export const labelsOf = ({ labels, path }: Item): readonly string[] => labels ?? [basename(dirname(path))];
 
 /** Ids of tasks whose clips are among the items. */
 export const sawUnlabelled = (items: readonly Item[]): string[] =>
@@ -85,6 +90,7 @@ function readImageSet(path: string): Item[] {
 const lineSchema = z.looseObject({
   file: z.string().min(1),
   saw_unlabelled: z.record(z.string(), z.unknown()).optional(),
+  labels: z.array(z.string()).optional(),
 });
 
 function readIndex(path: string): Item[] {
@@ -96,8 +102,15 @@ function readIndex(path: string): Item[] {
       const parsed = lineSchema.safeParse(jsonOf(line));
       if (!parsed.success)
         throw new DataError(`${path}:${i + 1}: expected a JSON object with a "file", found: ${line.slice(0, 80)}`);
-      const { file, saw_unlabelled: tasks } = parsed.data;
-      return [{ path: resolve(base, file), name: file, ...(tasks && { tasks: Object.keys(tasks) }) }];
+      const { file, saw_unlabelled: tasks, labels } = parsed.data;
+      return [
+        {
+          path: resolve(base, file),
+          name: file,
+          ...(tasks && { tasks: Object.keys(tasks) }),
+          ...(labels && { labels }),
+        },
+      ];
     });
 }
 

@@ -4,9 +4,18 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { createFrontEnd, frontEndSchema, loadAudio, type FrontEnd } from '@unlabel/audio';
-import { ConfigError, parseConfig, type InputSpec, type NdArray, type Rng, type Sample } from '@unlabel/core';
+import {
+  ConfigError,
+  DataError,
+  parseConfig,
+  unknownName,
+  type InputSpec,
+  type NdArray,
+  type Rng,
+  type Sample,
+} from '@unlabel/core';
 import { createImageSource, imageInputOf } from './image-source.ts';
-import type { Item } from './items.ts';
+import { labelsOf, type Item } from './items.ts';
 
 /** Where an item's front-end output lies in the cache: frames are contiguous, `bands` values each. */
 export interface CacheEntry {
@@ -60,7 +69,32 @@ export function padTo(audio: Float32Array, length: number, padding: InputSpec['p
   return padded;
 }
 
-export function createSource({ items, input, normalization, cache }: SourceOptions): Source {
+/** The samples of a method that trains with labels have them besides. */
+export function createSource(options: SourceOptions): Source {
+  const { items, input } = options;
+  const source = createInputSource(options);
+  if (!input.labels) return source;
+  const vocabulary = new Map(input.labels.map((label, i) => [label, i]));
+  return {
+    ...source,
+    async sample(item, rng) {
+      const labels = multiHot(items[item]!, vocabulary);
+      return { ...(await source.sample(item, rng)), labels };
+    },
+  };
+}
+
+function multiHot(item: Item, vocabulary: ReadonlyMap<string, number>): NdArray {
+  const data = new Float32Array(vocabulary.size);
+  for (const label of labelsOf(item)) {
+    const at = vocabulary.get(label);
+    if (at === undefined) throw new DataError(`${item.path}: ${unknownName('label', label, [...vocabulary.keys()])}`);
+    data[at] = 1;
+  }
+  return { data, shape: [data.length] };
+}
+
+function createInputSource({ items, input, normalization, cache }: SourceOptions): Source {
   const image = imageInputOf(input);
   if (image) return createImageSource(items, image, cache);
   const frontEnd = frontEndOf(input);

@@ -12,7 +12,8 @@ import {
 } from '@unlabel/core';
 import { disposeParams, expectAllClose, leakCheck, mergeParams, optimizerFor, testEngine, tf, toArrays, valueAndGrads } from '@unlabel/engine'; // prettier-ignore
 import { randomMask } from '@unlabel/nn';
-import { beatsStages } from './beats.ts';
+import { beats, beatsStages } from './beats.ts';
+import { fineTune, type FineTune } from './fine-tune.ts';
 import { maskedPrediction, maskedPredictionTerms, type MaskedPrediction } from './masked-prediction.ts';
 import { randomProjection } from './random-projection.ts';
 import { networkOf } from './shared.ts';
@@ -197,7 +198,7 @@ describe('the tokenizer', () => {
 /** Steps of the smoke recipe by hand; the losses. */
 function run(
   method: { readonly recipe: typeof maskedPrediction.recipe; loss: Function; afterStep?: Function }, // eslint-disable-line
-  model: MaskedPrediction | TokenizerDistillation,
+  model: MaskedPrediction | TokenizerDistillation | FineTune,
   batches: readonly Batch[],
   from = 0,
   frees = true,
@@ -220,8 +221,90 @@ function run(
   return losses;
 }
 
+const stagesOf = (config: object) => beatsStages(parseConfig(beats.config, config, 'test'));
+
+test('with labels, the last tokenizer is taught by a fine-tuned network, and the last network is fine-tuned', () => {
+  const labels = { vocabulary: ['a', 'b'], labelling: 'multiclass', size: 'smoke' };
+  const stages = stagesOf({ iterations: 3, plus: true, fineTune: true, ...labels });
+  expect(stages.map(({ id, upstream = [] }) => [id, ...upstream])).toEqual([
+    ['iter1'],
+    ['tokenizer2', 'iter1'],
+    ['iter2', 'tokenizer2'],
+    ['fine-tune2', 'iter2'],
+    ['tokenizer3', 'fine-tune2'],
+    ['iter3', 'tokenizer3'],
+    ['fine-tune3', 'iter3'],
+  ]);
+  expect(stages[4]!.config['target']).toBe('logits');
+  expect(stages[1]!.config['target']).toBeUndefined();
+  for (const { method, config } of stages) expect(() => method.config.parse(config)).not.toThrow();
+  expect(() => stagesOf({ plus: true })).toThrow('vocabulary');
+  expect(() => stagesOf({ ...labels, plus: true, iterations: 1 })).toThrow('two iterations');
+});
+
+describe('fine-tuning', () => {
+  const configOf = (extra: object = {}) =>
+    parseConfig(
+      fineTune.config,
+      { ...fineTune.presets['smoke']!.config, vocabulary: ['a', 'b', 'c'], ...extra },
+      'test',
+    );
+
+  test('starts from the network it is given, and from no other size', async () => {
+    const start = teacher();
+    const model = fineTune.build(configOf(), { rng: createRng(5), upstream: { iter1: start } });
+    const name = 'encoder.layers.0.fc1.weight';
+    expectAllClose(model.backbone.params.get(name)!, start.params.get(name)!, { atol: 0 });
+    expect(model.backbone.params.get(name)!.trainable).toBe(true);
+    expect(model.backbone.config['layerGradient']).toBe(0.6);
+    const wide = teacher({ hidden: 60 });
+    expect(() => fineTune.build(configOf(), { rng: createRng(5), upstream: { iter1: wide } })).toThrow(
+      'fc1.weight is [60',
+    );
+    expect(() => fineTune.build(configOf({ vocabulary: [] }), { rng: createRng(5) })).toThrow('0 classes');
+    free(model);
+  });
+
+  test.each(['multilabel', 'multiclass'] as const)('%s learns what it is told', (labelling) => {
+    const model = fineTune.build(configOf({ labelling }), { rng: createRng(5) });
+    const batch = { ...bandsOf('a', 3), labels: tf.eye(3) };
+    const losses = run(
+      fineTune,
+      model,
+      Array.from({ length: 25 }, () => batch),
+      0,
+      false,
+    );
+    expect(losses.at(-1)).toBeLessThan(losses[0]! / 2);
+    free(model);
+  });
+
+  test('mixes labels as it mixes powers, and masks bands and frames', async () => {
+    const views = fineTune.views(configOf({ mixup: 1, maskBands: 0, maskFrames: 0 }));
+    const sample = (level: number, label: number) => ({
+      logMel: { data: new Float32Array(128 * 20).fill(level), shape: [128, 20] },
+      labels: { data: Float32Array.from({ length: 3 }, (_, i) => Number(i === label)), shape: [3] },
+    });
+    const context = { rng: createRng(3), position: 9, recent: () => Promise.resolve(sample(1, 2)) };
+    const { x, labels } = await views(sample(0.5, 0), context);
+    const [own, none, other] = labels!.data as Float32Array;
+    expect(own! + other!).toBeCloseTo(1, 6);
+    expect(none).toBe(0);
+    expect(own).toBeGreaterThan(0.1);
+    const power = own! ** 2 * Math.exp(0.5 * 13.11164 + 15.41663) + other! ** 2 * Math.exp(13.11164 + 15.41663);
+    expect(x!.data[0]).toBeCloseTo((Math.log(power) - 15.41663) / 13.11164, 5);
+    const first = await views(sample(0.5, 0), { ...context, position: 0 });
+    expect([...(first['labels']!.data as Float32Array)]).toEqual([1, 0, 0]);
+    const masked = await fineTune.views(configOf({ maskBands: 100, maskFrames: 10 }))(
+      { ...sample(0.5, 0), logMel: { data: Float32Array.from({ length: 2560 }, (_, i) => i), shape: [128, 20] } },
+      context,
+    );
+    expect(new Set(masked['x']!.data).size).toBeLessThan(2560);
+  });
+});
+
 test('the stages alternate: each tokenizer is taught by the network before, and labels for the next', () => {
-  const stages = beatsStages({ iterations: 3, size: 'small' });
+  const stages = stagesOf({ iterations: 3, size: 'small' });
   expect(stages.map(({ id }) => id)).toEqual(['iter1', 'tokenizer2', 'iter2', 'tokenizer3', 'iter3']);
   expect(stages.map(({ upstream }) => upstream)).toEqual([
     undefined,
