@@ -8,6 +8,7 @@ export * from './linear/linear.ts';
 export type { PredictionType } from './linear/loss.ts';
 export * from './metrics/detection/index.ts';
 export * from './metrics/metric.ts';
+export * from './metrics/mutual-information.ts';
 export * from './metrics/table.ts';
 export * from './normal.ts';
 export * from './paired.ts';

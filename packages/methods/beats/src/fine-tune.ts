@@ -62,7 +62,7 @@ export const fineTune = defineMethod<typeof fineTuneConfig, FineTune>({
     paper: { note: 'The recipe behind the published `cpt2`: rate 5e-5, 100 000 steps.' },
     small: {
       note: 'Minutes on two cores, for the embedded suite.',
-      config: { ...smallNetwork, ...noDropout, seconds: 0.98, maskBands: 16, maskFrames: 16 },
+      config: { ...smallNetwork, ...noDropout, maskBands: 16, maskFrames: 16 },
       recipe: { lr: 5e-4, warmupSteps: 20, batchSize: 32, steps: 200, clipNorm: 1 },
     },
     smoke: {

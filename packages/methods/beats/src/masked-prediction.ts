@@ -92,7 +92,7 @@ export const maskedPrediction = defineMethod<typeof maskedPredictionConfig, Mask
     },
     small: {
       note: 'Minutes on two cores, for the embedded suite.',
-      config: { ...smallNetwork, seconds: 1.3, predictorLayers: 1, codes: 256, codeWidth: 64 },
+      config: { ...smallNetwork, predictorLayers: 1, codes: 256, codeWidth: 64 },
       recipe: { lr: 1e-3, warmupSteps: 40, batchSize: 32, steps: 400, clipNorm: 1 },
     },
     smoke: {

@@ -70,10 +70,11 @@ export const paperRecipe: Recipe = {
 /** A small network for the embedded suite. */
 export const smallNetwork = {
   crop: 'spectrogram',
+  seconds: 0.98,
   patchWidth: 64,
   layers: 4,
-  width: 128,
-  hidden: 384,
+  width: 160,
+  hidden: 320,
   heads: 4,
   positionKernel: 32,
   positionGroups: 8,

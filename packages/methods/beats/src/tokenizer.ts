@@ -97,8 +97,8 @@ export const tokenizerDistillation = defineMethod<typeof tokenizerConfig, Tokeni
     paper: { note: 'The base network and the paper’s recipe for a self-supervised teacher.' },
     small: {
       note: 'Minutes on two cores, for the embedded suite.',
-      config: { ...smallNetwork, seconds: 1.3, codes: 256, codeWidth: 64, estimatorLayers: 1 },
-      recipe: { lr: 1e-3, warmupSteps: 20, batchSize: 32, steps: 200, clipNorm: 1 },
+      config: { ...smallNetwork, codes: 256, codeWidth: 64, estimatorLayers: 1 },
+      recipe: { lr: 1e-3, warmupSteps: 20, batchSize: 32, steps: 150, clipNorm: 1 },
     },
     smoke: {
       note: 'Ends in seconds on a CPU; for tests.',
