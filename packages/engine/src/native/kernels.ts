@@ -39,6 +39,8 @@ type Attrs = Readonly<Record<string, unknown>>;
 /** A fused operation: its kernel's name, TensorFlow's op, the inputs in order, the attributes and the number of outputs. */
 interface OwnOp {
   readonly kernel: string;
+  /** TensorFlow's op without its prefix, where it is not the kernel's name. */
+  readonly op?: string;
   readonly inputs: readonly string[];
   readonly attrs: Readonly<Record<string, 'float' | 'bool' | 'int'>>;
   readonly outputs: number;
@@ -46,6 +48,9 @@ interface OwnOp {
 
 const norm = ['x', 'gamma', 'beta'];
 const normGrad = ['x', 'dy', 'gamma', 'beta', 'mean', 'variance'];
+
+const attention = ['q', 'k', 'v', 'bias', 'gate', 'mask', 'seed'];
+const attentionAttrs = { heads: 'int', scale: 'float', keep: 'float', packed: 'bool' } as const;
 
 const ownOps: readonly OwnOp[] = [
   {
@@ -64,6 +69,31 @@ const ownOps: readonly OwnOp[] = [
   { kernel: 'BatchNormReluPoolGrad', inputs: normGrad, attrs: { epsilon: 'float', groups: 'int' }, outputs: 3 },
   { kernel: 'AffineReluPool', inputs: ['x', 'scale', 'offset'], attrs: {}, outputs: 1 },
   { kernel: 'SeededDropout', inputs: ['x', 'seed'], attrs: { scale: 'float' }, outputs: 1 },
+  ...['LayerNorm', 'AddLayerNorm'].map((kernel) => ({
+    kernel,
+    op: 'LayerNorm',
+    inputs: ['x', 'shortcut', 'gamma', 'beta'],
+    attrs: { epsilon: 'float', scale: 'float', keepSum: 'bool' } as const,
+    outputs: 3,
+  })),
+  {
+    kernel: 'LayerNormGrad',
+    inputs: ['x', 'shortcut', 'dy', 'dSum', 'gamma', 'stats'],
+    attrs: { scale: 'float' },
+    outputs: 4,
+  },
+  { kernel: 'Gelu', inputs: ['x', 'bias'], attrs: { tanh: 'bool' }, outputs: 1 },
+  { kernel: 'GeluGrad', inputs: ['x', 'bias', 'dy'], attrs: { tanh: 'bool' }, outputs: 2 },
+  { kernel: 'ColumnSum', inputs: ['x'], attrs: {}, outputs: 1 },
+  { kernel: 'Attention', inputs: attention, attrs: attentionAttrs, outputs: 2 },
+  { kernel: 'AttentionGrad', inputs: [...attention, 'logSum', 'dy'], attrs: attentionAttrs, outputs: 5 },
+  { kernel: 'CrossEntropy', inputs: ['logits', 'labels'], attrs: { smoothing: 'float' }, outputs: 2 },
+  {
+    kernel: 'CrossEntropyGrad',
+    inputs: ['logits', 'labels', 'logSum', 'dy'],
+    attrs: { smoothing: 'float' },
+    outputs: 1,
+  },
   { kernel: 'BiasRelu', inputs: ['x', 'bias'], attrs: { relu: 'bool' }, outputs: 1 },
   { kernel: 'MaxMeanTime', inputs: ['x'], attrs: {}, outputs: 1 },
   { kernel: 'MaxMeanTimeGrad', inputs: ['x', 'dy'], attrs: {}, outputs: 1 },
@@ -92,7 +122,7 @@ export function registerNativeKernels(tf: typeof tfjs): void {
   if (binding.isUsingGpuDevice()) return;
   const types = { float: binding.TF_ATTR_FLOAT, bool: binding.TF_ATTR_BOOL, int: binding.TF_ATTR_INT };
   for (const op of ownOps) {
-    const name = tensorflowOp(op.kernel);
+    const name = tensorflowOp(op.op ?? op.kernel);
     register(op.kernel, ({ inputs, attrs, backend }) => {
       const ordered = op.inputs.map((key) => inputs[key]!);
       const list = Object.entries(op.attrs).map(([key, type]) => ({
@@ -116,10 +146,16 @@ export function registerNativeKernels(tf: typeof tfjs): void {
       ],
       [inputs['x']!, inputs['kernel']!],
     );
+    const bias = inputs['bias']!;
+    if (relu !== true) {
+      // The product is nobody else's yet: the bias is added where it lies.
+      if (bias.shape[0] !== 0) backendOf(backend).executeMultipleOutputs(tensorflowOp('AddBias'), [], [product, bias], 0);
+      return product;
+    }
     const result = backendOf(backend).executeSingleOutput(
       tensorflowOp('BiasRelu'),
       [{ name: 'relu', type: binding.TF_ATTR_BOOL, value: relu }],
-      [product, inputs['bias']!],
+      [product, bias],
     );
     product.dispose();
     return result;

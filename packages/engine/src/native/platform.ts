@@ -120,8 +120,8 @@ export interface BindingSources {
   readonly hash: string;
 }
 
-/** The loops of this package's own kernels are vectorised, roots included, which takes these; tfjs-node's binding has none. */
-export const OPS_FLAGS: readonly string[] = ['-O3', '-fno-math-errno'];
+/** The loops of this package's own kernels are vectorised, roots and comparisons included, which takes these; tfjs-node's binding has none. */
+export const OPS_FLAGS: readonly string[] = ['-O3', '-fno-math-errno', '-fno-trapping-math'];
 export const COMPILE_FLAGS: readonly string[] = ['-std=c++17', '-O2', '-fPIC', '-DNAPI_VERSION=8'];
 
 /** What is compiled. Throws DeviceError when an npm package it needs is missing. */

@@ -22,10 +22,15 @@ defineGradient({
     return {
       x: () => tf.matMul(g, kernel, false, !transposed),
       kernel: () => (transposed ? tf.matMul(g, x, true, false) : tf.matMul(x, g, true, false)),
-      bias: () => tf.sum(g, 0),
+      bias: () => columnSum(g),
     };
   },
 });
+
+/** Sum over rows. x [M, C] → [C] */
+function columnSum(x: Tensor): Tensor {
+  return hasKernel('ColumnSum') ? runKernel('ColumnSum', { x }, {})[0]! : tf.sum(x, 0);
+}
 
 /** dy where y > 0, else 0. */
 function reluGradient(dy: Tensor, y: Tensor): Tensor {

@@ -23,10 +23,12 @@ export function dropout(x: Tensor, rate: number, seed: number): Tensor {
   if (rate === 0) return tf.clone(x);
   return tf.tidy(() => {
     if (!hasKernel('SeededDropout')) return tf.mul(x, tf.tensor(dropoutMask(x.size, rate, seed), x.shape));
-    const held = tf.tensor1d([seed | 0, limitOf(rate) | 0], 'int32'); // both are unsigned to the kernel
-    return runKernel('SeededDropout', { x, seed: held }, { scale: 1 / (1 - rate) })[0]!;
+    return runKernel('SeededDropout', { x, seed: dropoutSeed(rate, seed) }, { scale: 1 / (1 - rate) })[0]!;
   });
 }
+
+/** Seed and limit as the kernels take them [2]: both are unsigned there. */
+export const dropoutSeed = (rate: number, seed: number): Tensor => tf.tensor1d([seed | 0, limitOf(rate) | 0], 'int32');
 
 /** Hashes below it are dropped. */
 const limitOf = (rate: number): number => Math.min(Math.round(rate * 4294967296), 4294967295);

@@ -1,4 +1,12 @@
 export { adamWUpdate, type AdamWUpdateOptions } from './adamw.ts';
+export {
+  attention,
+  attentionWeights,
+  joinHeads,
+  splitHeads,
+  type AttentionCall,
+  type AttentionInputs,
+} from './attention.ts';
 export { batchNormReluPool, batchNormTrain, type BatchNormOptions, type BatchNormResult } from './batch-norm.ts';
 export {
   affineReluPool,
@@ -7,8 +15,11 @@ export {
   type ConvStageStatistics,
   type ConvStageWeights,
 } from './conv-stage.ts';
+export { crossEntropy } from './cross-entropy.ts';
 export { dense, type DenseOptions } from './dense.ts';
 export { dropout, dropoutMask } from './dropout.ts';
+export { gelu, type GeluKind } from './gelu.ts';
+export { addLayerNorm, layerNorm, type LayerNormOptions } from './layer-norm.ts';
 export { maxMeanTime } from './max-mean-time.ts';
 export { sparseDense } from './sparse-dense.ts';
 export { sgdMomentum, type SgdMomentumOptions } from './sgd-momentum.ts';

@@ -19,6 +19,9 @@ export function composed<T>(fn: () => T): T {
   }
 }
 
+/** What a kernel gets in place of an input that is left out. */
+export const none = (type: 'float32' | 'int32' = 'float32'): Tensor => tf.zeros([0], type);
+
 /** Runs a kernel, recorded for gradients like any operation; its gradient is the one registered under its name. */
 export function runKernel(name: string, inputs: Readonly<Record<string, Tensor>>, attrs: Attrs): Tensor[] {
   const result = tf.engine().runKernel(name, { ...inputs }, { ...attrs });

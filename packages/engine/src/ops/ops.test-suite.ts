@@ -5,14 +5,19 @@ import { tf, useEngine, type EngineName } from '../backend.ts';
 import { checkGradients, expectAllClose, expectNoLeak } from '../testing.ts';
 import {
   adamWUpdate,
+  addLayerNorm,
   affineReluPool,
+  attention,
   batchNormReluPool,
   batchNormTrain,
   convStageEval,
   convStageTrain,
+  crossEntropy,
   dense,
   dropout,
   dropoutMask,
+  gelu,
+  layerNorm,
   maxMeanTime,
   sgdMomentum,
   sparseDense,
@@ -75,6 +80,65 @@ const cases: Readonly<Record<string, Case>> = {
   'dense on what a ReLU and a dropout leave': {
     inputs: [values([7, 12], 'x'), values([12, 5], 'kernel'), values([5], 'bias')],
     run: (x, kernel, bias) => sparseDense(dropout(tf.relu(x!), 0.2, 5), kernel!, bias!),
+  },
+  'layer norm': {
+    inputs: [values([3, 4, 19], 'x', 3), values([19], 'gain', 1), values([19], 'offset')],
+    run: (x, gain, offset) => layerNorm(x!, gain!, offset!),
+  },
+  'layer norm with a scaled shortcut': {
+    inputs: [values([7, 8], 'x'), values([8], 'gain', 1), values([8], 'offset'), values([7, 8], 'shortcut')],
+    run: (x, gain, offset, shortcut) => layerNorm(x!, gain!, offset!, { shortcut, shortcutScale: 2.2, epsilon: 1e-3 }),
+  },
+  'layer norm with a plain shortcut': {
+    inputs: [values([7, 8], 'x'), values([8], 'gain', 1), values([8], 'offset'), values([7, 8], 'shortcut')],
+    run: (x, gain, offset, shortcut) => layerNorm(x!, gain!, offset!, { shortcut }),
+  },
+  'a sum and its layer norm': {
+    inputs: [values([5, 11], 'x'), values([5, 11], 'shortcut'), values([11], 'gain', 1), values([11], 'offset')],
+    run: (x, shortcut, gain, offset) => {
+      const { sum, y } = addLayerNorm(x!, shortcut!, gain!, offset!, 1e-3);
+      return tf.concat([tf.mul(sum, 0.7), y]);
+    },
+  },
+  'GELU by erf': { inputs: [values([3, 21], 'x')], run: (x) => gelu(x!) },
+  'GELU by tanh, with a bias': {
+    inputs: [values([3, 21], 'x'), values([21], 'bias')],
+    run: (x, bias) => gelu(x!, 'tanh', bias),
+  },
+  'GELU by erf, with a bias': {
+    inputs: [values([2, 3, 8], 'x'), values([8], 'bias')],
+    run: (x, bias) => gelu(x!, 'erf', bias),
+  },
+  attention: {
+    inputs: ['q', 'k', 'v'].map((label) => values([2, 7, 6], label)),
+    run: (q, k, v) => attention({ q: q!, k: k!, v: v! }, { heads: 2 }),
+  },
+  'attention of more queries than a block, packed': {
+    inputs: [values([1, 53, 12], 'qkv')],
+    run: (qkv) => attention({ qkv: qkv! }, { heads: 1, scale: 0.3 }),
+  },
+  'attention with a gated bias that the rows share, a mask and dropout': {
+    inputs: [
+      ...['q', 'k', 'v'].map((label) => values([2, 5, 8], label)),
+      values([2, 5, 5], 'bias'),
+      values([2, 5, 2], 'gate', 1),
+    ],
+    run: (q, k, v, bias, gate) => {
+      const mask = tf.tensor2d([0, 0, 0, -1e9, 0, 0, -2, 0, 0, 0], [2, 5]);
+      return attention({ q: q!, k: k!, v: v! }, { heads: 2, bias, gate, mask, dropout: { rate: 0.3, seed: 9 } });
+    },
+  },
+  'attention with a bias of its own for each row, fewer queries than keys': {
+    inputs: [values([2, 3, 4], 'q'), values([2, 6, 4], 'k'), values([2, 6, 4], 'v'), values([2, 2, 3, 6], 'bias')],
+    run: (q, k, v, bias) => attention({ q: q!, k: k!, v: v! }, { heads: 2, bias }),
+  },
+  'cross entropy': {
+    inputs: [values([5, 7], 'logits')],
+    run: (logits) => crossEntropy(logits!, tf.tensor1d([0, 6, 3, 3, 1], 'int32')),
+  },
+  'smoothed cross entropy': {
+    inputs: [values([4, 300], 'logits')],
+    run: (logits) => crossEntropy(logits!, tf.tensor1d([0, 299, 30, 1], 'int32'), 0.1),
   },
   dropout: { inputs: [values([7, 9], 'x')], run: (x) => dropout(x!, 0.3, 4_000_000_007) },
   'max + mean over time': { inputs: [values([3, 5, 70], 'x')], run: (x) => maxMeanTime(x!) },

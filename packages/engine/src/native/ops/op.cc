@@ -21,14 +21,24 @@ Attributes::Attributes(TF_OpKernelConstruction* construction) {
     TF_OpKernelConstruction_GetAttrBool(construction, name, &flag, status);
     if (TF_GetCode(status) == TF_OK) *target = flag != 0;
   };
+  const auto read_int = [&](const char* name, int32_t* target) {
+    if (!has(name)) return;
+    TF_OpKernelConstruction_GetAttrInt32(construction, name, &integer, status);
+    if (TF_GetCode(status) == TF_OK) *target = integer;
+  };
   read_float("epsilon", &epsilon);
   read_float("scale", &scale);
+  read_float("keep", &keep);
   read_bool("relu", &relu);
   read_bool("nesterov", &nesterov);
-  if (has("groups")) {
-    TF_OpKernelConstruction_GetAttrInt32(construction, "groups", &integer, status);
-    if (TF_GetCode(status) == TF_OK) groups = integer;
-  }
+  read_float("smoothing", &smoothing);
+  read_float("decay", &decay);
+  read_bool("tanh", &tanh);
+  read_bool("packed", &packed);
+  read_bool("keepSum", &keep_sum);
+  read_int("groups", &groups);
+  read_int("heads", &heads);
+  read_int("N", &count);
   TF_DeleteStatus(status);
 }
 

@@ -33,9 +33,17 @@ struct Attributes {
   explicit Attributes(TF_OpKernelConstruction* construction);
   float epsilon = 0;
   float scale = 1;
+  float keep = 1;
   bool relu = false;
   bool nesterov = false;
+  bool tanh = false;
+  bool packed = false;
+  bool keep_sum = false;
+  float smoothing = 0;
+  float decay = 0;
   int32_t groups = 1;
+  int32_t heads = 1;
+  int32_t count = 1;
 };
 
 // One execution: owns the tensors it hands out.

@@ -2,7 +2,9 @@
 // so results are the same bytes on any number of threads.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace unlabel {
 
@@ -27,6 +29,24 @@ struct Chunks {
   int64_t begin(int64_t i) const { return i * length; }
   int64_t end(int64_t i) const { return (i + 1) * length < rows ? (i + 1) * length : rows; }
   int64_t rows, length, count;
+};
+
+// Sums over rows of `width` columns: a chunk's are kept apart and added in order, so threads do not change the result.
+class ColumnSums {
+ public:
+  ColumnSums(int64_t chunks, int64_t width) : width_(width), values_(static_cast<size_t>(chunks * width), 0.0f) {}
+  float* of(int64_t chunk) { return values_.data() + chunk * width_; }
+  void Total(float* out) const {
+    for (int64_t c = 0; c < width_; c++) {
+      double sum = 0;
+      for (size_t i = static_cast<size_t>(c); i < values_.size(); i += static_cast<size_t>(width_)) sum += values_[i];
+      out[c] = static_cast<float>(sum);
+    }
+  }
+
+ private:
+  int64_t width_;
+  std::vector<float> values_;
 };
 
 }  // namespace unlabel
