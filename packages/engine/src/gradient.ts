@@ -1,6 +1,7 @@
 /** Gradients of a loss with respect to named parameters, and computing beside the tape. */
-import type { Params, Scalar, Tensor, Variable } from '@unlabel/core';
+import { ConfigError, type Params, type Scalar, type Tensor } from '@unlabel/core';
 import { tf } from './backend.ts';
+import { gradientsOf } from './tape.ts';
 
 export interface LossAndLogs {
   readonly loss: Scalar;
@@ -19,25 +20,23 @@ export interface ValueAndGrads extends LossAndLogs {
  * freed; the caller disposes the result. Variables may be assigned inside `fn` (running statistics).
  */
 export function valueAndGrads(params: Params, fn: () => LossAndLogs): ValueAndGrads {
-  const names = new Map<string, string>();
-  const variables: Variable[] = [];
-  for (const [name, variable] of params) {
-    if (!variable.trainable) continue;
-    names.set(variable.name, name);
-    variables.push(variable);
-  }
+  const variables = [...params].filter(([, variable]) => variable.trainable);
   const logs: Record<string, Scalar> = {};
-  const { value: loss, grads: found } = tf.variableGrads(() => {
-    const result = fn();
-    // clones: a log may be the loss itself, which is freed on its own
-    for (const [key, log] of Object.entries(result.logs)) logs[key] = tf.keep(withoutGradient(() => tf.clone(log)));
-    return result.loss;
-  }, variables);
+  const { value: loss, grads: found } = gradientsOf(
+    () => {
+      const result = fn();
+      // clones: a log may be the loss itself, which is freed on its own
+      for (const [key, log] of Object.entries(result.logs)) logs[key] = tf.keep(withoutGradient(() => tf.clone(log)));
+      return result.loss;
+    },
+    variables.map(([, variable]) => variable),
+  );
   const grads = new Map<string, Tensor>();
-  for (const [variableName, grad] of Object.entries(found)) {
-    const name = names.get(variableName);
-    if (name === undefined || !grad) continue;
-    grads.set(name, grad);
+  variables.forEach(([name], i) => {
+    if (found[i]) grads.set(name, found[i]);
+  });
+  if (grads.size === 0) {
+    throw new ConfigError(`valueAndGrads: the loss does not depend on any of ${variables.length} trainable parameters`);
   }
   const dispose = () => tf.dispose([loss, ...Object.values(logs), ...grads.values()]);
   return { loss, logs, grads, dispose };
