@@ -124,7 +124,7 @@ export function buildVit(config: Readonly<Record<string, unknown>>, rng: Rng): V
     return tf.concat([forClass, stretchGrid(forPatches, { height: side, width: side }, grid, DINO_OFFSET)], 1);
   };
 
-  const trace = (x: Tensor, options: ForwardOptions): VitTrace => {
+  const run = (x: Tensor, options: ForwardOptions, wantsAttention: boolean) => {
     const map = patches.forward(x); // [B, h, w, D]
     const [rows = 1, height = 1, across = 1] = map.shape;
     const grid = { height, width: across };
@@ -134,7 +134,8 @@ export function buildVit(config: Readonly<Record<string, unknown>>, rng: Rng): V
     let attention: Tensor | undefined;
     let h: Tensor = embedded;
     const outputs = blocks.map((block, i) => {
-      const ran = block.run(h, forked(options, `blocks.${i}`));
+      const wantsWeights = wantsAttention && i === depth - 1;
+      const ran = block.run(h, { ...forked(options, `blocks.${i}`), wantsWeights });
       attention = ran.weights;
       return (h = ran.y);
     });
@@ -142,14 +143,14 @@ export function buildVit(config: Readonly<Record<string, unknown>>, rng: Rng): V
       embedded,
       positions,
       blocks: outputs,
-      attention: attention!,
+      attention,
       tokens: last.forward(h, options),
       grid,
     };
   };
 
   const forward = (x: Tensor, options: ForwardOptions): Features => {
-    const { tokens, blocks: outputs, grid } = trace(x, options);
+    const { tokens, blocks: outputs, grid } = run(x, options, false);
     const asMap = (t: Tensor): Tensor =>
       tf.reshape(tf.slice(t, [0, 1, 0], [-1, -1, -1]), [t.shape[0]!, grid.height, grid.width, width]);
     const maps: Record<string, Tensor> = {};
@@ -168,7 +169,10 @@ export function buildVit(config: Readonly<Record<string, unknown>>, rng: Rng): V
     frameWidth: 0,
     frameStride: patchSize,
     norm: (tokens) => last.forward(tokens, { training: false }),
-    trace,
+    trace: (x, options) => {
+      const { attention, ...rest } = run(x, options, true);
+      return { ...rest, attention: attention! };
+    },
     forward,
     clone() {
       const copy = buildVit(parsed, rng);

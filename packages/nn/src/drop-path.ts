@@ -1,6 +1,6 @@
 /** Stochastic depth: Huang et al., arXiv 1603.09382v3, per row, as timm's DropPath; and dropping whole layers (Fan et al., 1909.11556v1). */
 import { ConfigError, type Tensor } from '@unlabel/core';
-import { tf } from '@unlabel/engine';
+import { plus, scaleRows, tf } from '@unlabel/engine';
 import { stateless, type Layer, type LayerOptions } from './layer.ts';
 
 /** Zeroes whole rows of a residual branch with probability `rate` when training and divides the others by 1 − rate. x [B, …] */
@@ -11,7 +11,7 @@ export function dropPath(rate: number): Layer {
     if (!rng) throw new ConfigError('dropPath: training needs a random generator (options.rng)');
     const rows = x.shape[0]!;
     const kept = Float32Array.from({ length: rows }, () => (rng.uniform() < rate ? 0 : 1 / (1 - rate)));
-    return tf.mul(x, tf.tensor(kept, [rows, ...x.shape.slice(1).map(() => 1)]));
+    return scaleRows(x, tf.tensor1d(kept));
   });
 }
 
@@ -33,4 +33,4 @@ function checkRate(rate: number, what: string): void {
 
 /** x + branch, the branch dropped by rows. */
 export const addBranch = (x: Tensor, branch: Tensor, drop: Layer, options: LayerOptions): Tensor =>
-  tf.add(x, drop.forward(branch, options));
+  plus(x, drop.forward(branch, options));

@@ -4,10 +4,9 @@
  * DeepNorm's scaled shortcut (`deepNormScale`).
  */
 import type { Params, Rng, Tensor } from '@unlabel/core';
-import { mergeParams, prefixed, tf } from '@unlabel/engine';
+import { mergeParams, plus, prefixed } from '@unlabel/engine';
 import type { AttendOptions, Attention } from './attention.ts';
 import { dropout } from './dropout.ts';
-import { gelu } from './gelu.ts';
 import { forked } from './layer.ts';
 import { layerNorm } from './layer-norm.ts';
 import { linear } from './linear.ts';
@@ -41,16 +40,14 @@ export interface EncoderLayer {
 export function encoderLayer(options: EncoderLayerOptions, rng: Rng): EncoderLayer {
   const { attention, width, hidden, activation, normFirst, shortcutScale } = options;
   const [attentionNorm, finalNorm] = [layerNorm(width), layerNorm(width)];
-  const first = linear(width, hidden, rng.fork('fc1'), { relu: activation === 'relu' });
+  const kind = { gelu: 'erf', gelu_accurate: 'tanh', relu: undefined }[activation] as 'erf' | 'tanh' | undefined;
+  const first = linear(width, hidden, rng.fork('fc1'), { relu: activation === 'relu', gelu: kind });
   const second = linear(hidden, width, rng.fork('fc2'));
   const drop = dropout(options.dropout);
   const activationDrop = dropout(options.activationDropout);
-  const scaled = (x: Tensor): Tensor => (shortcutScale === 1 ? x : tf.mul(x, shortcutScale));
-  const activated = (x: Tensor): Tensor =>
-    activation === 'relu' ? x : gelu(x, activation === 'gelu' ? 'erf' : 'tanh');
 
   const feedForward = (x: Tensor, call: AttendOptions): Tensor => {
-    const h = activationDrop.forward(activated(first.forward(x, call)), forked(call, 'activation'));
+    const h = activationDrop.forward(first.forward(x, call), forked(call, 'activation'));
     return drop.forward(second.forward(h, call), forked(call, 'drop2'));
   };
   const attended = (x: Tensor, call: AttendOptions): Tensor =>
@@ -66,11 +63,11 @@ export function encoderLayer(options: EncoderLayerOptions, rng: Rng): EncoderLay
     ),
     forward(x, call) {
       if (normFirst) {
-        const h = tf.add(x, attended(attentionNorm.forward(x, call), call));
-        return tf.add(h, feedForward(finalNorm.forward(h, call), call));
+        const { sum, y } = finalNorm.withSum(attended(attentionNorm.forward(x, call), call), x);
+        return plus(sum, feedForward(y, call));
       }
-      const h = attentionNorm.forward(tf.add(scaled(x), attended(x, call)), call);
-      return finalNorm.forward(tf.add(scaled(h), feedForward(h, call)), call);
+      const h = attentionNorm.ofSum(attended(x, call), x, shortcutScale);
+      return finalNorm.ofSum(feedForward(h, call), h, shortcutScale);
     },
   };
 }

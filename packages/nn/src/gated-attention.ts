@@ -6,8 +6,7 @@
  */
 import type { Rng, Tensor } from '@unlabel/core';
 import { dense, init, mergeParams, parameter, prefixed, tf } from '@unlabel/engine';
-import { attend, splitHeads, type Attention, type AttentionOptions } from './attention.ts';
-import { dropout } from './dropout.ts';
+import { attendHeads, type Attention, type AttentionOptions } from './attention.ts';
 import { forked } from './layer.ts';
 import { linear } from './linear.ts';
 
@@ -29,14 +28,19 @@ export function gatedAttention(options: AttentionOptions, rng: Rng): GatedAttent
   const gateWeight = parameter(init.normal([8, size], 0.02, rng.fork('grep_linear')));
   const gateBias = parameter(init.zeros([8]));
   const gain = parameter(init.ones([1, heads, 1, 1]));
-  const drop = dropout(options.dropout ?? 0);
+  const rate = options.dropout ?? 0;
 
-  /** The sum over four outputs is the sum of their rows. q [B, H, N, d] */
+  /** The sum over four outputs is the sum of their rows. q [B, N, H·d] → [B, N, H] */
   const gateOf = (q: Tensor): Tensor => {
+    const shape = q.shape.slice(0, 2);
     const weight = tf.sum(tf.reshape(gateWeight, [2, 4, size]), 1); // [2, d]
-    const sums = dense(q, weight, tf.sum(tf.reshape(gateBias, [2, 4]), 1), { transposeKernel: true });
-    const [a, b] = tf.split(tf.sigmoid(sums), 2, 3) as [Tensor, Tensor]; // [B, H, N, 1] each
-    return tf.add(tf.mul(a, tf.sub(tf.mul(b, gain), 1)), 2);
+    const bias = tf.sum(tf.reshape(gateBias, [2, 4]), 1);
+    const sums = dense(tf.reshape(q, [...shape, heads, size]), weight, bias, { transposeKernel: true });
+    const [a, b] = tf.split(tf.sigmoid(sums), 2, 3).map((part) => tf.reshape(part, [...shape, heads])) as [
+      Tensor,
+      Tensor,
+    ];
+    return tf.add(tf.mul(a, tf.sub(tf.mul(b, tf.reshape(gain, [heads])), 1)), 2);
   };
 
   return {
@@ -47,11 +51,11 @@ export function gatedAttention(options: AttentionOptions, rng: Rng): GatedAttent
       prefixed('v_proj', value.params),
       prefixed('out_proj', out.params),
     ),
-    gate: (x) => gateOf(splitHeads(query.forward(x, { training: false }), heads)),
+    gate: (x) => tf.expandDims(tf.transpose(gateOf(query.forward(x, { training: false })), [0, 2, 1]), 3),
     attend(x, call) {
-      const [q, k, v] = [query, key, value].map((layer) => splitHeads(layer.forward(x, call), heads));
-      const bias = call.bias && tf.mul(gateOf(q!), call.bias);
-      const { y, weights } = attend(q!, k!, v!, size ** -0.5, { ...call, ...forked(call, 'attn'), bias }, drop);
+      const [q, k, v] = [query, key, value].map((layer) => layer.forward(x, call)) as [Tensor, Tensor, Tensor];
+      const gate = call.bias && gateOf(q);
+      const { y, weights } = attendHeads({ q, k, v }, { ...call, ...forked(call, 'attn'), heads, gate }, rate);
       return { y: out.forward(y, call), weights };
     },
   };

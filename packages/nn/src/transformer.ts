@@ -3,11 +3,11 @@
  * arXiv 1706.03762v7), or after with a scaled shortcut (DeepNorm: Wang et al., arXiv 2203.00555v1).
  */
 import type { Params, Rng, Tensor } from '@unlabel/core';
-import { mergeParams, prefixed, tf } from '@unlabel/engine';
+import { mergeParams, plus, prefixed, tf } from '@unlabel/engine';
 import type { AttendOptions, Attended, Attention } from './attention.ts';
 import { dropPath } from './drop-path.ts';
 import { dropout } from './dropout.ts';
-import { gelu, type GeluKind } from './gelu.ts';
+import type { GeluKind } from './gelu.ts';
 import { forked, type Layer } from './layer.ts';
 import { layerNorm } from './layer-norm.ts';
 import { linear } from './linear.ts';
@@ -26,13 +26,13 @@ export function feedForward(
   { width, hidden, gelu: kind = 'erf', dropout: rate = 0 }: FeedForwardOptions,
   rng: Rng,
 ): Layer {
-  const first = linear(width, hidden, rng.fork('fc1'));
+  const first = linear(width, hidden, rng.fork('fc1'), { gelu: kind });
   const second = linear(hidden, width, rng.fork('fc2'));
   const drop = dropout(rate);
   return {
     params: mergeParams(prefixed('fc1', first.params), prefixed('fc2', second.params)),
     forward(x, options) {
-      const h = drop.forward(gelu(first.forward(x, options), kind), forked(options, 'drop1'));
+      const h = drop.forward(first.forward(x, options), forked(options, 'drop1'));
       return drop.forward(second.forward(h, options), forked(options, 'drop2'));
     },
   };
@@ -76,7 +76,7 @@ export interface BlockOptions extends FeedForwardOptions {
 
 export interface Block {
   readonly params: Params;
-  /** x [B, N, D] → y [B, N, D] with the attention's weights. */
+  /** x [B, N, D] → y [B, N, D], with the attention's weights when asked for. */
   run(x: Tensor, options: AttendOptions): Attended;
 }
 
@@ -91,7 +91,6 @@ export function transformerBlock(options: BlockOptions, rng: Rng): Block {
   const mlp = feedForward(options, rng.fork('mlp'));
   const path = dropPath(options.dropPath ?? 0);
   const drop = dropout(options.dropout ?? 0);
-  const scaled = (x: Tensor): Tensor => (shortcutScale === 1 ? x : tf.mul(x, shortcutScale));
   return {
     params: mergeParams(
       prefixed(names.attention, attention.params),
@@ -99,15 +98,20 @@ export function transformerBlock(options: BlockOptions, rng: Rng): Block {
       names.feedForward === '' ? mlp.params : prefixed(names.feedForward, mlp.params),
       prefixed(names.secondNorm, second.params),
     ),
-    run(x, call) {
-      const isPre = order === 'pre';
-      const inner = isPre ? first.forward(x, call) : x;
-      const { y, weights } = attention.attend(inner, { ...call, ...forked(call, 'attn') });
-      const branch = path.forward(drop.forward(y, forked(call, 'drop')), forked(call, 'path1'));
-      const h = isPre ? tf.add(x, branch) : first.forward(tf.add(scaled(x), branch), call);
-      const wide = mlp.forward(isPre ? second.forward(h, call) : h, forked(call, 'mlp'));
-      const moved = path.forward(wide, forked(call, 'path2'));
-      return { y: isPre ? tf.add(h, moved) : second.forward(tf.add(scaled(h), moved), call), weights };
-    },
+    run: (x, call) =>
+      // what a block makes on its way is freed with it, but for what its gradient needs
+      tf.tidy(() => {
+        const isPre = order === 'pre';
+        const inner = isPre ? first.forward(x, call) : x;
+        const { y: attended, weights } = attention.attend(inner, { ...call, ...forked(call, 'attn') });
+        const branch = path.forward(drop.forward(attended, forked(call, 'drop')), forked(call, 'path1'));
+        const wide = (h: Tensor) => path.forward(mlp.forward(h, forked(call, 'mlp')), forked(call, 'path2'));
+        if (isPre) {
+          const { sum, y } = second.withSum(branch, x);
+          return { y: plus(sum, wide(y)), weights };
+        }
+        const h = first.ofSum(branch, x, shortcutScale);
+        return { y: second.ofSum(wide(h), h, shortcutScale), weights };
+      }),
   };
 }

@@ -135,7 +135,7 @@ export function registerNativeKernels(tf: typeof tfjs): void {
         : backendOf(backend).executeMultipleOutputs(name, list, ordered, op.outputs);
     });
   }
-  register('Dense', ({ inputs, attrs, backend }) => {
+  const dense: tfjs.KernelFunc = ({ inputs, attrs, backend }) => {
     const { relu, transposeKernel } = attrs as Attrs;
     const product = backendOf(backend).executeSingleOutput(
       'MatMul',
@@ -146,18 +146,21 @@ export function registerNativeKernels(tf: typeof tfjs): void {
       ],
       [inputs['x']!, inputs['kernel']!],
     );
-    const bias = inputs['bias']!;
+    const bias = inputs['bias'];
     if (relu !== true) {
       // The product is nobody else's yet: the bias is added where it lies.
-      if (bias.shape[0] !== 0) backendOf(backend).executeMultipleOutputs(tensorflowOp('AddBias'), [], [product, bias], 0);
+      if (bias) backendOf(backend).executeMultipleOutputs(tensorflowOp('AddBias'), [], [product, bias], 0);
       return product;
     }
+    const added = bias ?? tf.zeros([product.shape[1]!]);
     const result = backendOf(backend).executeSingleOutput(
       tensorflowOp('BiasRelu'),
       [{ name: 'relu', type: binding.TF_ATTR_BOOL, value: relu }],
-      [product, bias],
+      [product, added],
     );
     product.dispose();
     return result;
-  });
+  };
+  register('Dense', dense);
+  register('DenseRelu', dense);
 }

@@ -11,21 +11,24 @@ export interface DenseOptions {
 
 type Matrix = ReturnType<typeof tf.tensor2d>;
 
-defineGradient({
-  kernel: 'Dense',
-  inputs: ['x', 'kernel'],
-  outputs: [true],
-  gradient: ([dy], saved, attrs) => {
-    const [x, kernel, y] = saved as [Matrix, Matrix, Matrix];
-    const transposed = attrs['transposeKernel'] === true;
-    const g = (attrs['relu'] === true ? reluGradient(dy!, y) : dy!) as Matrix;
-    return {
-      x: () => tf.matMul(g, kernel, false, !transposed),
-      kernel: () => (transposed ? tf.matMul(g, x, true, false) : tf.matMul(x, g, true, false)),
-      bias: () => columnSum(g),
-    };
-  },
-});
+for (const kernel of ['Dense', 'DenseRelu']) {
+  const isRelu = kernel === 'DenseRelu';
+  defineGradient({
+    kernel,
+    inputs: ['x', 'kernel'],
+    outputs: [isRelu],
+    gradient: ([dy], saved, attrs) => {
+      const [x, weight, y] = saved as [Matrix, Matrix, Matrix | undefined];
+      const transposed = attrs['transposeKernel'] === true;
+      const g = (y ? reluGradient(dy!, y) : dy!) as Matrix;
+      return {
+        x: () => tf.matMul(g, weight, false, !transposed),
+        kernel: () => (transposed ? tf.matMul(g, x, true, false) : tf.matMul(x, g, true, false)),
+        bias: () => columnSum(g),
+      };
+    },
+  });
+}
 
 /** Sum over rows. x [M, C] → [C] */
 function columnSum(x: Tensor): Tensor {
@@ -50,8 +53,9 @@ export function dense(x: Tensor, kernel: Tensor, bias?: Tensor, options: DenseOp
   return tf.tidy(() => {
     const outputs = kernel.shape[transposeKernel ? 0 : 1]!;
     const rows = (x.rank === 2 ? x : tf.reshape(x, [-1, x.shape.at(-1)!])) as Matrix;
-    const y = hasKernel('Dense')
-      ? runKernel('Dense', { x: rows, kernel, bias: bias ?? tf.zeros([outputs]) }, { relu, transposeKernel })[0]!
+    const name = relu ? 'DenseRelu' : 'Dense';
+    const y = hasKernel(name)
+      ? runKernel(name, bias ? { x: rows, kernel, bias } : { x: rows, kernel }, { relu, transposeKernel })[0]!
       : composed(rows, kernel as Matrix, bias, relu, transposeKernel);
     return x.rank === 2 ? y : tf.reshape(y, [...x.shape.slice(0, -1), outputs]);
   });

@@ -21,5 +21,6 @@ export { dropout, dropoutMask } from './dropout.ts';
 export { gelu, type GeluKind } from './gelu.ts';
 export { addLayerNorm, layerNorm, type LayerNormOptions } from './layer-norm.ts';
 export { maxMeanTime } from './max-mean-time.ts';
+export { plus, scaleRows } from './plus.ts';
 export { sparseDense } from './sparse-dense.ts';
 export { sgdMomentum, type SgdMomentumOptions } from './sgd-momentum.ts';

@@ -8,27 +8,29 @@ import { type Context, isFloat, output, override, pointer, sizeOf } from './over
 const FLAT = 65536;
 
 export function registerPasses(context: Context): void {
-  override(context, 'Dense', ({ inputs, attrs }) => {
-    const { x, kernel, bias } = inputs;
-    if (!x || !kernel || !isFloat(x, kernel, bias)) return undefined;
-    const isBTransposed = attrs['transposeKernel'] === true;
-    const [m, k] = x.shape as [number, number];
-    const n = isBTransposed ? kernel.shape[0]! : kernel.shape[1]!;
-    const y = output(context, [m, n]);
-    product(context, {
-      m,
-      n,
-      k,
-      isBTransposed,
-      isATransposed: false,
-      isRelu: attrs['relu'] === true,
-      a: pointer(context, x),
-      b: pointer(context, kernel),
-      c: pointer(context, y),
-      ...(bias ? { bias: pointer(context, bias) } : {}),
+  for (const name of ['Dense', 'DenseRelu']) {
+    override(context, name, ({ inputs, attrs }) => {
+      const { x, kernel, bias } = inputs;
+      if (!x || !kernel || !isFloat(x, kernel, bias)) return undefined;
+      const isBTransposed = attrs['transposeKernel'] === true;
+      const [m, k] = x.shape as [number, number];
+      const n = isBTransposed ? kernel.shape[0]! : kernel.shape[1]!;
+      const y = output(context, [m, n]);
+      product(context, {
+        m,
+        n,
+        k,
+        isBTransposed,
+        isATransposed: false,
+        isRelu: attrs['relu'] === true,
+        a: pointer(context, x),
+        b: pointer(context, kernel),
+        c: pointer(context, y),
+        ...(bias ? { bias: pointer(context, bias) } : {}),
+      });
+      return y;
     });
-    return y;
-  });
+  }
 
   override(context, 'SeededDropout', ({ inputs, attrs }) => {
     const { x, seed } = inputs;
