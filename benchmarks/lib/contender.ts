@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { readFileSync } from 'node:fs';
 
 export interface Contender {
   /** `ours (tensorflow)`, `PyTorch`. */
@@ -20,6 +21,8 @@ export interface Running {
   readonly info: Readonly<Record<string, unknown>>;
   /** Seconds of one repetition. */
   run(work: string): Promise<number>;
+  /** Largest resident memory so far, in bytes; undefined where the system does not say (it does on Linux) and for commands. */
+  peakMemory(): number | undefined;
   close(): void;
 }
 
@@ -32,6 +35,7 @@ export async function start(contender: Contender): Promise<Running> {
       // names alone: results are committed, and paths are one machine's
       info: { command: [command, ...args].map((word) => basename(word)).join(' ') },
       run: () => runCommand(contender),
+      peakMemory: () => undefined,
       close: () => {},
     };
   }
@@ -49,8 +53,18 @@ export async function start(contender: Contender): Promise<Running> {
         throw new Error(`${label}: expected the seconds of one repetition, found ${JSON.stringify(line)}`);
       return seconds;
     },
+    peakMemory: () => peakMemoryOf(child.pid),
     close: () => child.kill(),
   };
+}
+
+function peakMemoryOf(pid: number | undefined): number | undefined {
+  try {
+    const kilobytes = /^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kilobytes === undefined ? undefined : 1024 * Number(kilobytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The process's lines one at a time; a process that ends while one is awaited rejects with what it wrote to stderr. */

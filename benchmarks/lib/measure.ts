@@ -34,6 +34,8 @@ export interface Measured {
   readonly label: string;
   readonly info: Readonly<Record<string, unknown>>;
   readonly works: Readonly<Record<string, Timing>>;
+  /** Largest resident memory of the process over all repetitions, in bytes. */
+  readonly peakMemory?: number;
 }
 
 /** Value at share q of sorted numbers, linear between neighbours. */
@@ -85,9 +87,11 @@ export async function measure(
         }
       }
     }
+    const peaks = running.map((one) => one.peakMemory());
     return running.map(({ label, info }, i) => ({
       label,
       info,
+      ...(peaks[i] !== undefined && { peakMemory: peaks[i] }),
       works: Object.fromEntries([...runs[i]!].map(([work, seconds]) => [work, timing(seconds)])),
     }));
   } finally {

@@ -41,8 +41,9 @@ export function markdownTable(suite: Suite, measured: readonly Measured[], machi
       return `| ${work} | ${one.label} | ${duration(held.median)} | ${spread} | ${rate} | ${ratio} |`;
     }),
   );
-  const sides = measured.map(({ label, info }) => {
+  const sides = measured.map(({ label, info, peakMemory }) => {
     const facts = Object.entries(info).map(([key, value]) => `${key} ${cell(value)}`);
+    if (peakMemory !== undefined) facts.push(`peak memory ${(peakMemory / 2 ** 30).toPrecision(3)} GB`);
     return `- ${label}: ${facts.join(', ')}`;
   });
   return [

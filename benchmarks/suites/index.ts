@@ -9,9 +9,14 @@ import { predictor } from './predictor.ts';
 import { probe } from './probe.ts';
 import { startup } from './startup.ts';
 import { torchRead } from './torch-read.ts';
+import { atstStep, beatsEmbed, beatsStep, beatsStepDropout } from './transformer.ts';
 import { vocSvm } from './voc-svm.ts';
 
 export const suites: readonly Suite[] = [
+  atstStep,
+  beatsEmbed,
+  beatsStep,
+  beatsStepDropout,
   cocoEval,
   deloresStep,
   deloresEmbed,

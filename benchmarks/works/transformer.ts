@@ -48,7 +48,10 @@ function beats() {
   const dropout = Number(values.dropout);
   const rates = { dropout, attentionDropout: dropout, inputDropout: 0, layerDrop: 0 };
   const model = buildBeats(rates, rng.fork('model'));
-  const params = selectParams(trainableOf(model.params), (name) => name.startsWith('encoder.') || name.startsWith('post_'));
+  const params = selectParams(
+    trainableOf(model.params),
+    (name) => name.startsWith('encoder.') || name.startsWith('post_'),
+  );
   const optimizer = adamW(params, { weightDecay: 0.01 });
   const [visible, target] = [noise('visible', [16, 124, 512]), noise('target', [16, 124, 768])];
   const frames = noise('frames', [8, 128, 998]);
@@ -111,7 +114,9 @@ function atst() {
   return {
     async step() {
       const call = { training: true, rng: rng.fork(index++) };
-      const target = withoutGradient(() => tf.tidy(() => unit(teacher.forward(views, forked(call, 'teacher') as typeof call))));
+      const target = withoutGradient(() =>
+        tf.tidy(() => unit(teacher.forward(views, forked(call, 'teacher') as typeof call))),
+      );
       await train(params, optimizer, () => {
         const guess = unit(predictor.forward(student.forward(views, call), call));
         const [first, second] = tf.split(target, 2) as [Tensor, Tensor];
