@@ -24,9 +24,7 @@ export interface AttentionCall {
 }
 
 /** Queries, keys and values [B, N, D] and [B, M, D] of all heads, or all three one after the other in `qkv` [B, N, 3·D]. */
-export type AttentionInputs =
-  | { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor }
-  | { readonly qkv: Tensor };
+export type AttentionInputs = { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor } | { readonly qkv: Tensor };
 
 defineGradient({
   kernel: 'Attention',
@@ -34,7 +32,17 @@ defineGradient({
   outputs: [false, true],
   gradient: ([dy], saved, attrs) => {
     const [q, k, v, bias, gate, mask, seed, logSum] = saved as Tensor[];
-    const inputs = { q: q!, k: k!, v: v!, bias: bias!, gate: gate!, mask: mask!, seed: seed!, logSum: logSum!, dy: dy! };
+    const inputs = {
+      q: q!,
+      k: k!,
+      v: v!,
+      bias: bias!,
+      gate: gate!,
+      mask: mask!,
+      seed: seed!,
+      logSum: logSum!,
+      dy: dy!,
+    };
     const [dq, dk, dv, dBias, dGate] = runKernel('AttentionGrad', inputs, attrs);
     return { q: () => dq!, k: () => dk!, v: () => dv!, bias: () => dBias!, gate: () => dGate! };
   },
