@@ -104,8 +104,10 @@ export function buildAudioNtt(config: Readonly<Record<string, unknown>>, rng: Rn
     const maps: Record<string, Tensor> = {};
     let h: Tensor = tf.expandDims(x, 3); // [B, F, T, 1]
     stages.forEach((stage, i) => {
+      const name = `stage${i + 1}`;
       h = runStage(stage, h, options); // [B, F/2ⁱ, T/2ⁱ, C]
-      maps[`stage${i + 1}`] = h;
+      if (options.lateral) h = options.lateral(name, h);
+      maps[name] = h;
     });
     const steps = tf.reshape(tf.transpose(h, [0, 2, 1, 3]), [x.shape[0]!, -1, convWidth]); // [B, T′, mel·C + channel]
     const parts = options.training ? (options.parts ?? 1) : 1;
@@ -131,6 +133,7 @@ export function buildAudioNtt(config: Readonly<Record<string, unknown>>, rng: Rn
     frameWidth,
     frameStride: stride,
     frameHalo: stride, // three 3-tap convolutions at strides 1, 2, 4 reach 1 + 2 + 4 frames
+    mapWidths: Object.fromEntries(stages.map((_, i) => [`stage${i + 1}`, CHANNELS])),
     poolFrames: (frames) => poolTime(frames),
     forward,
     clone() {

@@ -3,6 +3,8 @@ import { atst } from './atst.ts';
 import { audioNtt } from './audio-ntt.ts';
 import { beats } from './beats.ts';
 import { beatsTokenizer } from './beats-tokenizer.ts';
+import { concatFamily } from './concat.ts';
+import { progressiveFamily } from './progressive.ts';
 import { resnet } from './resnet.ts';
 import { tempoTcn } from './tempo-tcn.ts';
 import { vit } from './vit.ts';
@@ -13,11 +15,14 @@ export * from './audio-ntt.ts';
 export * from './beats-encoder.ts';
 export * from './beats-tokenizer.ts';
 export * from './beats.ts';
+export { concat } from './concat.ts';
 export { goldens as backboneGoldens } from './goldens.ts';
 export { atstGoldens } from './goldens-atst.ts';
 export { beatsGoldens } from './goldens-beats.ts';
 export { goldenImage, imageGoldens, readImage } from './goldens-image.ts';
 export { tempoGoldens } from './goldens-tempo.ts';
+export * from './network-of.ts';
+export { progressive } from './progressive.ts';
 export * from './resnet.ts';
 export * from './tempo-tcn.ts';
 export * from './vit.ts';
@@ -28,6 +33,8 @@ export const backboneFamilies: Readonly<Record<string, BackboneFamily>> = {
   'audio-ntt': audioNtt,
   beats,
   'beats-tokenizer': beatsTokenizer,
+  concat: concatFamily((id) => backboneFamilies[id]),
+  progressive: progressiveFamily((id) => backboneFamilies[id]),
   resnet,
   'tempo-tcn': tempoTcn,
   vit,

@@ -107,7 +107,8 @@ export function buildResnet(config: Readonly<Record<string, unknown>>, rng: Rng)
       ...(groups === undefined ? {} : { groups }),
     };
     const maps: Record<string, Tensor> = {};
-    const keep = (name: string, map: Tensor): Tensor => {
+    const keep = (name: string, own: Tensor): Tensor => {
+      const map = options.lateral ? options.lateral(name, own) : own;
       if (options.maps?.includes(name)) maps[name] = map;
       return map;
     };
@@ -129,6 +130,7 @@ export function buildResnet(config: Readonly<Record<string, unknown>>, rng: Rng)
     width,
     frameWidth: 0,
     frameStride: isLarge ? 32 : 8,
+    mapWidths: { stem: widths[0]!, ...Object.fromEntries(widths.map((w, i) => [`layer${i + 1}`, w * expansion])) },
     forward,
     clone() {
       const copy = buildResnet(parsed, rng);

@@ -23,6 +23,8 @@ export interface ForwardOptions {
   readonly lengths?: Tensor;
   /** Stages whose maps are wanted; others may be left out to save memory. */
   readonly maps?: readonly string[];
+  /** Called with each stage's map (those of `Backbone.mapWidths`); what it returns, of the same shape, goes on instead. */
+  readonly lateral?: (stage: string, map: Tensor) => Tensor;
 }
 
 export interface Backbone {
@@ -53,6 +55,10 @@ export interface Backbone {
    * see the whole clip, and were trained on short ones. A multiple of `frameStride`.
    */
   readonly windowFrames?: number;
+  /** Channels of the stages that `ForwardOptions.lateral` is called for, in order; left out where it is not. */
+  readonly mapWidths?: Readonly<Record<string, number>>;
+  /** The network this one takes the place of: same inputs, outputs, options. Left out for a network that is itself. */
+  readonly standsFor?: { readonly id: string; readonly config: Readonly<Record<string, unknown>> };
   /** What makes `clip` of `frames`: [B, T, D] → [B, D]. Call inside `tf.tidy`. */
   poolFrames?(frames: Tensor): Tensor;
   /** x [B, bands, frames] (audio), [B, H, W, C] (images). Call inside `tf.tidy`. */

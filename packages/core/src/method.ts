@@ -73,6 +73,11 @@ export interface BuildContext {
    * `Model.trainable` or `Model.state`, in torch's layout.
    */
   readonly upstreamState?: Readonly<Record<string, Readonly<Record<string, NdArray>>>>;
+  /**
+   * The network to train instead of a new one: shared with another method, or to go on with. A method takes it through `networkOf`
+   * of `@unlabel/backbones`; those that don't cannot be combined with others.
+   */
+  readonly backbone?: Backbone;
 }
 
 /** What a view function may draw on. All of it is a function of (seed, position), so a resumed run sees the same. */
@@ -192,13 +197,18 @@ export interface Stage {
   readonly config: Readonly<Record<string, unknown>>;
   /**
    * Fields that differ from the method's recipe. The preset's recipe and `--set recipe.…` override them in every stage,
-   * `--set stages.<id>.recipe.…` in one.
+   * `--set stages.<id>.recipe.…` in one. With `steps: 0` a stage keeps what `build` makes.
    */
   readonly recipe?: Partial<Recipe>;
   /** Ids of earlier stages whose backbones this one receives as `BuildContext.upstream`. */
   readonly upstream?: readonly string[];
   /** Ids of earlier stages whose last checkpoint this one receives as `BuildContext.upstreamState`. */
   readonly state?: readonly string[];
+  /**
+   * Earlier stages whose own loss is measured along this one, with the network as it stands then and the heads as that stage left
+   * them: what this stage forgets. `method` is the one whose loss it is; its state has the names of that stage's.
+   */
+  readonly watch?: readonly { readonly stage: string; readonly method: Method }[];
 }
 
 /** Types only: returns its argument frozen. */

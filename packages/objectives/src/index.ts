@@ -2,6 +2,7 @@ export * from './barlow-head.ts';
 export * from './barlow-twins.ts';
 export * from './binary-cross-entropy.ts';
 export * from './byol.ts';
+export * from './distillation.ts';
 export { contrastiveGoldens } from './goldens-contrastive.ts';
 export { quantizerGoldens, unitArray } from './goldens-quantizer.ts';
 export { goldens as objectiveGoldens } from './goldens.ts';

@@ -23,6 +23,9 @@ export interface PretrainOptions extends EngineCliOptions {
   readonly checkpointEvery: string;
   readonly probe?: string;
   readonly probeEvery?: number;
+  readonly stages?: string;
+  readonly strategy?: string;
+  readonly distance?: string;
 }
 
 export function register(program: Command): void {
@@ -31,6 +34,9 @@ export function register(program: Command): void {
     .description('pre-train a method on unlabelled audio; the same command resumes')
     .requiredOption('--data <path>', 'folder, .jsonl index or file; repeatable', collect)
     .option('--preset <name>', 'named settings of the method', 'paper')
+    .option('--stages <a,b>', 'methods that `pretrain multi` combines, in their order')
+    .option('--strategy <name>', 'multi: il, joint, progressive, concat')
+    .option('--distance <name>', 'multi, il: none, euclidean, contrastive')
     .option('--config <file>', 'JSON with config fields and a "recipe"')
     .option('--set <key=value>', 'override a field, e.g. recipe.lr=0.01; repeatable', collect)
     .option('-o, --out <dir>', 'run directory (default: out/<method>-<preset>)')
@@ -47,6 +53,8 @@ export function register(program: Command): void {
         'unlabel pretrain delores-s --data ~/sounds                        the paper’s values',
         'unlabel pretrain delores-s --data ~/sounds --preset quickstart --set recipe.lr=0.05',
         'unlabel pretrain delores-s --data out/data/pretrain/disjoint.jsonl --out out/mine --seed 1',
+        'unlabel pretrain ./my-method.ts --data ~/sounds                  a module with a method',
+        'unlabel pretrain multi --stages delores-s,delores-m --strategy il --distance contrastive --data ~/sounds',
       ]),
     );
   withDisplay(withWorkers(withSeed(withEngine(command)))).action(async (method: string, options: PretrainOptions) => {

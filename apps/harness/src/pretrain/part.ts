@@ -3,11 +3,13 @@ import { CheckpointError, type Backbone, type BuildContext, type InputSpec, type
 import { countParams, mergeParams, optimizerFor, tf, trainableOf } from '@unlabel/engine';
 import { readJson, writeJsonAtomic } from '@unlabel/formats';
 import { loadModelDir, saveModelDir } from '@unlabel/zoo';
-import { isModelDir } from '@unlabel/zoo/files';
+import { isModelDir, readModelConfig } from '@unlabel/zoo/files';
 import type { Display } from '../display/display.ts';
 import { writeLossCurve } from '../pictures/curves.ts';
 import { readLog, truncateLog, type RunDir } from '../run-dir.ts';
+import { createForgettingCurve } from './forgetting.ts';
 import { sawUnlabelled, type Item } from './items.ts';
+import type { Meter } from './meter.ts';
 import { rngOf, type Part, type Plan } from './plan.ts';
 import { createProbeCurve } from './probe-curve.ts';
 import { stepsOf } from './recipe.ts';
@@ -21,7 +23,7 @@ import type { ViewWorkerData } from './view-worker.ts';
 
 /** A stage that is done, and where it lies. */
 export interface FinishedPart {
-  readonly stage: string;
+  readonly part: Part & { readonly stage: string };
   readonly run: RunDir;
 }
 
@@ -38,7 +40,7 @@ export interface PartInputs {
 
 /** Train one part, or go on with it, or find that it is done: `summary.json` is the last thing it writes. */
 export async function trainPart(inputs: PartInputs): Promise<TrainSummary> {
-  const { run, root, request, plan, part, items } = inputs;
+  const { run, root, request, part, items } = inputs;
   const { method, config, recipe, stage } = part;
   const { display, seed, workers } = request;
   const finished = (await readJson(run.file('summary.json')).catch(() => undefined)) as TrainSummary | undefined;
@@ -72,30 +74,12 @@ export async function trainPart(inputs: PartInputs): Promise<TrainSummary> {
       `${countParams(trainableOf(mergeParams(model.trainable))).toLocaleString('en')} trainable parameters` +
         (resumed ? `; going on after step ${resumed.step}` : ''),
     );
-    const curve =
-      request.probe &&
-      (await createProbeCurve({
-        taskDir: request.probe.taskDir,
-        everySteps: request.probe.everySteps ?? Math.max(1, Math.round(steps / 10)),
-        steps,
-        run,
-        display,
-        backbone: model.backbone,
-        config: describe(steps),
-      }));
-    if ((resumed?.step ?? 0) === 0) await curve?.at(0);
-    const data: ViewWorkerData = {
-      method: request.method,
-      config: plan.config,
-      stage: stage === undefined ? undefined : { id: stage, config },
-      seed,
-      items,
-      normalization,
-      cache,
-    };
+    const meters = await metersOf(inputs, { steps, backbone: model.backbone, config: describe(steps) });
+    if ((resumed?.step ?? 0) === 0) for (const meter of meters) await meter.at(0);
+    const data = workerDataOf(inputs, part, normalization, cache);
     const summary =
-      resumed?.step === steps
-        ? { steps, seconds: resumed.seconds, waitingShare: 0, finalLoss: await lastLoss(run) }
+      steps === 0 || resumed?.step === steps
+        ? { steps, seconds: resumed?.seconds ?? 0, waitingShare: 0, finalLoss: await lastLoss(run) }
         : await train({
             method,
             model,
@@ -109,12 +93,18 @@ export async function trainPart(inputs: PartInputs): Promise<TrainSummary> {
             steps,
             workers,
             checkpointSeconds: request.checkpointSeconds,
-            ...(curve && { onProgress: (step: number) => curve.at(step) }),
+            onProgress: async (step) => {
+              for (const meter of meters) await meter.at(step);
+            },
           });
-    await curve?.finish();
+    for (const meter of meters) await meter.finish();
     await keep('model', steps);
     await writeLossCurve(run.file('loss.svg'), await readLog(run.file('log.jsonl')), method.id);
-    await writeJsonAtomic(run.file('summary.json'), { ...summary });
+    const { finalLoss } = summary;
+    await writeJsonAtomic(run.file('summary.json'), {
+      ...summary,
+      finalLoss: Number.isFinite(finalLoss) ? finalLoss : null,
+    });
     return summary;
   } finally {
     optimizer.dispose();
@@ -123,12 +113,64 @@ export async function trainPart(inputs: PartInputs): Promise<TrainSummary> {
   }
 }
 
+/** What is measured along the way: a probe score, and the losses of earlier stages. */
+async function metersOf(
+  inputs: PartInputs,
+  now: { readonly steps: number; readonly backbone: Backbone; readonly config: ModelConfig },
+): Promise<Meter[]> {
+  const { run, request, part, earlier } = inputs;
+  const { display, probe } = request;
+  const tenth = Math.max(1, Math.round(now.steps / 10));
+  const meters: Meter[] = [];
+  if (probe && now.steps > 0) {
+    const everySteps = probe.everySteps ?? tenth;
+    meters.push(await createProbeCurve({ taskDir: probe.taskDir, everySteps, run, display, ...now }));
+  }
+  if (part.watch.length > 0) {
+    const watched = part.watch.map(({ stage, method }) => ({
+      method,
+      finished: earlier.find((one) => one.part.stage === stage)!,
+    }));
+    const dataOf = async ({ part: before, run: at }: FinishedPart): Promise<ViewWorkerData> => {
+      const { normalization } = await readModelConfig(at.file('model'));
+      return workerDataOf(inputs, before, normalization ?? undefined, undefined);
+    };
+    meters.push(
+      await createForgettingCurve({
+        watched,
+        dataOf,
+        everySteps: tenth,
+        run,
+        display,
+        workers: request.workers,
+        ...now,
+      }),
+    );
+  }
+  return meters;
+}
+
+const workerDataOf = (
+  { request, plan, items }: PartInputs,
+  { stage, config }: Part,
+  normalization: Normalization | undefined,
+  cache: ViewWorkerData['cache'],
+): ViewWorkerData => ({
+  method: request.method,
+  config: plan.config,
+  stage: stage === undefined ? undefined : { id: stage, config },
+  seed: request.seed,
+  items,
+  normalization,
+  cache,
+});
+
 const lastLoss = async (run: RunDir): Promise<number> =>
   (await readLog(run.file('log.jsonl'))).at(-1)?.['loss'] ?? Number.NaN;
 
 /** What earlier stages hand on: frozen networks and whole states. */
 async function buildContext({ part, earlier }: PartInputs): Promise<Pick<BuildContext, 'upstream' | 'upstreamState'>> {
-  const runOf = (id: string): RunDir => earlier.find(({ stage }) => stage === id)!.run;
+  const runOf = (id: string): RunDir => earlier.find((one) => one.part.stage === id)!.run;
   const upstream: Record<string, Backbone> = {};
   for (const id of part.upstream) {
     const { backbone } = await loadModelDir(runOf(id).file('model')).catch((cause: unknown) => {

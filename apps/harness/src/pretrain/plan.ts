@@ -8,6 +8,7 @@ import {
   type Method,
   type Recipe,
   type Rng,
+  type Stage,
 } from '@unlabel/core';
 import { resolveConfig, resolveMethod, resolveRecipe } from './recipe.ts';
 
@@ -19,6 +20,7 @@ export interface Part {
   readonly recipe: Recipe;
   readonly upstream: readonly string[];
   readonly state: readonly string[];
+  readonly watch: NonNullable<Stage['watch']>;
 }
 
 export interface Plan {
@@ -33,7 +35,7 @@ export function planOf(method: Method, preset: string, overrides: Readonly<Recor
   const { config, recipe } = resolveMethod(method, preset, general);
   if (!method.stages) {
     if ('stages' in overrides) throw new ConfigError(`${method.id} has no stages; nothing can be set in stages.…`);
-    return { config, parts: [{ stage: undefined, method, config, recipe, upstream: [], state: [] }] };
+    return { config, parts: [{ stage: undefined, method, config, recipe, upstream: [], state: [], watch: [] }] };
   }
   const stages = method.stages(config);
   const ids = stages.map(({ id }) => id);
@@ -52,19 +54,21 @@ export function planOf(method: Method, preset: string, overrides: Readonly<Recor
     }
     if (stage.method.stages)
       throw new ConfigError(`${where}: ${stage.method.id} has stages of its own; list them instead.`);
-    const [upstream, state] = [stage.upstream ?? [], stage.state ?? []];
-    for (const id of [...upstream, ...state]) {
+    const { upstream = [], state = [], watch = [] } = stage;
+    for (const id of [...upstream, ...state, ...watch.map((one) => one.stage)]) {
       if (!ids.slice(0, i).includes(id)) throw new ConfigError(`${where}: it needs ${id}, which is no earlier stage.`);
     }
     const own = (perStage as Record<string, Record<string, unknown>>)[stage.id] ?? {};
     const { recipe: ownRecipe, ...ownConfig } = own;
+    const ofAll = stage.recipe?.steps === 0 ? {} : common; // one that trains nothing still does not
     return {
       stage: stage.id,
       method: stage.method,
       config: resolveConfig(stage.method, mergeConfig({ ...stage.config }, ownConfig), where),
-      recipe: resolveRecipe(stage.method, [{ ...stage.recipe }, common, ownRecipe as Record<string, unknown>], where),
+      recipe: resolveRecipe(stage.method, [{ ...stage.recipe }, ofAll, ownRecipe as Record<string, unknown>], where),
       upstream,
       state,
+      watch,
     };
   });
   if (parts.length === 0) throw new ConfigError(`${method.id}: its config leaves no stage to run.`);

@@ -6,6 +6,7 @@ import { foldsOf, openTask } from '@unlabel/tasks';
 import type { Display } from '../display/display.ts';
 import { networkEmbedder } from '@unlabel/zoo';
 import { writeLineChart } from '../pictures/curves.ts';
+import type { Meter } from './meter.ts';
 import { appendLog, truncateLog, type RunDir } from '../run-dir.ts';
 
 export interface ProbeCurveOptions {
@@ -19,13 +20,7 @@ export interface ProbeCurveOptions {
   readonly config: ModelConfig;
 }
 
-export interface ProbeCurve {
-  /** Score the network as it is after `step` steps, when a point is due there. */
-  at(step: number): Promise<void>;
-  finish(): Promise<void>;
-}
-
-export async function createProbeCurve(options: ProbeCurveOptions): Promise<ProbeCurve> {
+export async function createProbeCurve(options: ProbeCurveOptions): Promise<Meter> {
   const { run, steps, everySteps, backbone, config, display } = options;
   const task = await openTask(options.taskDir);
   if (task.metadata.embedding_type !== 'scene')

@@ -17,7 +17,7 @@ const recipeSchema = z.strictObject({
   isPeakInWarmup: z.boolean().optional(),
   batchSize: z.int().min(2),
   epochs: z.number().positive(),
-  steps: z.int().positive().optional(),
+  steps: z.int().min(0).optional(),
   clipNorm: z.number().positive().optional(),
   accumulate: z.int().positive().optional(),
 });

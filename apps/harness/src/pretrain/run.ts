@@ -1,5 +1,5 @@
 /** What `unlabel pretrain` does: resolve, open or resume the run directory, train its parts one after the other, keep the network. */
-import { cp, rename, rm } from 'node:fs/promises';
+import { copyFile, cp, rename, rm } from 'node:fs/promises';
 import { canonicalJson, ConfigError, mergeConfig, parseOverrides } from '@unlabel/core';
 import { useEngine, type EngineInfo, type EngineOptions } from '@unlabel/engine';
 import { readJson, writeJsonAtomic } from '@unlabel/formats';
@@ -10,6 +10,7 @@ import { engineOptionsOf, workersOf } from '../options.ts';
 import { loadMethod } from '../load-method.ts';
 import { lockDir, openRunDir, type RunDir } from '../run-dir.ts';
 import { listItems, type Item } from './items.ts';
+import { writeForgetting } from './forgetting.ts';
 import { trainPart, type FinishedPart } from './part.ts';
 import { planOf, type Part, type Plan } from './plan.ts';
 import { stepsOf } from './recipe.ts';
@@ -110,18 +111,19 @@ async function runStages(
       items,
       earlier: done,
     });
-    done.push({ stage: part.stage!, run: stageRun, summary });
+    done.push({ part: { ...part, stage: part.stage! }, run: stageRun, summary });
   }
   const last = done.at(-1)!;
   await copyModel(await initOf(done), run.file('model-init'));
   await copyModel(last.run.file('model'), run.file('model'));
   const summary: TrainSummary = {
-    steps: done.reduce((sum, part) => sum + part.summary.steps, 0),
-    seconds: done.reduce((sum, part) => sum + part.summary.seconds, 0),
+    steps: done.reduce((sum, one) => sum + one.summary.steps, 0),
+    seconds: done.reduce((sum, one) => sum + one.summary.seconds, 0),
     waitingShare: last.summary.waitingShare,
     finalLoss: last.summary.finalLoss,
   };
-  await writeJsonAtomic(run.file('summary.json'), { ...summary });
+  await writeForgetting(run, done);
+  await copyFile(last.run.file('summary.json'), run.file('summary.json'));
   return summary;
 }
 
@@ -130,7 +132,7 @@ async function initOf(done: readonly FinishedPart[]): Promise<string> {
   const backboneOf = async ({ run }: FinishedPart): Promise<string> =>
     canonicalJson((await readModelConfig(run.file('model'))).backbone);
   const last = await backboneOf(done.at(-1)!);
-  for (const part of done) if ((await backboneOf(part)) === last) return part.run.file('model-init');
+  for (const one of done) if ((await backboneOf(one)) === last) return one.run.file('model-init');
   return done.at(-1)!.run.file('model-init');
 }
 
@@ -155,18 +157,19 @@ async function checkEngine(run: RunDir, engine: EngineInfo): Promise<void> {
   await writeJsonAtomic(file, { ...engine, platform: `${process.platform}-${process.arch}` });
 }
 
-export async function runPretrain(method: string, options: PretrainOptions): Promise<void> {
+export async function runPretrain(name: string, options: PretrainOptions): Promise<void> {
+  const { method, overrides: combination } = combinationOf(name, options);
   const checkpointSeconds = Number(options.checkpointEvery);
   if (!(checkpointSeconds > 0))
     throw new ConfigError(`--checkpoint-every ${options.checkpointEvery}: expected seconds > 0.`);
   const file = options.config === undefined ? {} : ((await readJson(options.config)) as Record<string, unknown>);
-  const out = options.out ?? `out/${method}-${options.preset}`;
+  const out = options.out ?? `out/${method.replaceAll(/[^\w.-]+/g, '-')}-${options.preset}`;
   const display = createDisplay(options.display);
   try {
     const { steps, seconds, waitingShare } = await pretrain({
       method,
       preset: options.preset,
-      overrides: mergeConfig(file, parseOverrides(options.set ?? [])),
+      overrides: mergeConfig(file, combination, parseOverrides(options.set ?? [])),
       data: options.data,
       seed: options.seed,
       out,
@@ -185,4 +188,17 @@ export async function runPretrain(method: string, options: PretrainOptions): Pro
   } finally {
     display.close();
   }
+}
+
+/** `multi --stages A,B` is the method `multi:A,B`; its own options are fields of its config. */
+function combinationOf(name: string, { stages, strategy, distance }: PretrainOptions) {
+  const overrides = { ...(strategy !== undefined && { strategy }), ...(distance !== undefined && { distance }) };
+  if (name !== 'multi') {
+    if (stages !== undefined || Object.keys(overrides).length > 0)
+      throw new ConfigError('--stages, --strategy and --distance belong to: unlabel pretrain multi');
+    return { method: name, overrides };
+  }
+  if (stages === undefined)
+    throw new ConfigError('unlabel pretrain multi: name the methods, as in --stages delores-s,delores-m');
+  return { method: `multi:${stages}`, overrides };
 }

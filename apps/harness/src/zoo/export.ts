@@ -2,15 +2,7 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import {
-  canonicalJson,
-  ConfigError,
-  load,
-  parseConfig,
-  type Method,
-  type ModelConfig,
-  type NdArray,
-} from '@unlabel/core';
+import { canonicalJson, ConfigError, parseConfig, type Method, type ModelConfig, type NdArray } from '@unlabel/core';
 import { readJson, writeJsonAtomic } from '@unlabel/formats';
 import {
   configFile,
@@ -29,7 +21,7 @@ import {
 import { embeddingSizes } from './embedding-sizes.ts';
 import { z } from 'zod';
 import { resolveMethod } from '../pretrain/recipe.ts';
-import { methods } from '../registry.ts';
+import { loadMethod } from '../load-method.ts';
 
 export interface ExportOptions {
   readonly out: string;
@@ -102,7 +94,7 @@ async function cardOf(
   config: ModelConfig,
   { id, dtype, licence, data }: ExportOptions,
 ): Promise<ModelCard> {
-  const method = await load(methods, config.method, 'method');
+  const method = await loadMethod(config.method);
   const held = existsSync(join(run, 'summary.json'))
     ? parseConfig(runSchema, await readJson(join(run, 'config.json')), join(run, 'config.json'))
     : undefined;

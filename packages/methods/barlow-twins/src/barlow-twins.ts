@@ -8,7 +8,7 @@
  * Legend: B rows, S side of a view, D backbone width, U projection width.
  */
 import { imageInput, imageInputFields, imageOf, imageViewWith, randomImageView } from '@unlabel/augment';
-import { buildResnet, resnetConfigSchema, type Resnet } from '@unlabel/backbones';
+import { buildResnet, networkOf, type Resnet, resnetConfigSchema } from '@unlabel/backbones';
 import { defineMethod, type Batch, type Model, type Tensor } from '@unlabel/core';
 import { buffersOf, mergeParams, prefixed, tf, trainableOf } from '@unlabel/engine';
 import { barlowHead, type BarlowHead } from '@unlabel/objectives';
@@ -87,8 +87,9 @@ export const barlowTwinsMethod = defineMethod<typeof barlowTwinsConfig, BarlowTw
       };
     },
 
-  build(config, { rng }) {
-    const backbone = buildResnet(config.backbone, rng.fork('backbone'));
+  build(config, context) {
+    const { rng } = context;
+    const backbone = networkOf(context, () => buildResnet(config.backbone, rng.fork('backbone')));
     const { projectorWidth: width, lambda: lambdaOff } = config;
     const head = barlowHead({ inputs: backbone.width, width, lambdaOn: 1, lambdaOff }, rng.fork('projector'));
     const params = mergeParams(prefixed('backbone', backbone.params), head.params);

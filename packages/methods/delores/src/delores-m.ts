@@ -4,7 +4,7 @@
  * JSTSP 16(6), 2022. Constants and legend in `delores.ts`; MoCo: arXiv 1911.05722v3. K queue length, C contrast width.
  */
 import { z } from 'zod';
-import type { AudioNtt, AudioNttForwardOptions } from '@unlabel/backbones';
+import { networkOf, type AudioNtt, type AudioNttForwardOptions } from '@unlabel/backbones';
 import {
   defineMethod,
   type Batch,
@@ -122,8 +122,9 @@ export const deloresM = defineMethod<typeof deloresMConfig, DeloresM>({
   input: deloresInput,
   views: deloresViews,
 
-  build(config, { rng }) {
-    const backbone = deloresBackbone(config, rng.fork('backbone'));
+  build(config, context) {
+    const { rng } = context;
+    const backbone = networkOf(context, () => deloresBackbone(config, rng.fork('backbone')));
     const contrast = linear(config.width, config.contrastWidth, rng.fork('contrast'));
     const keyContrast = linear(config.width, config.contrastWidth, rng.fork('contrast'));
     const key: Network = { backbone: backbone.clone(), contrast: keyContrast };

@@ -1,6 +1,6 @@
 /** DeLoRes-S: one backbone, two views, one Barlow term on their clip vectors. Paper and legend in `delores.ts`. */
 import { z } from 'zod';
-import type { AudioNtt } from '@unlabel/backbones';
+import { networkOf, type AudioNtt } from '@unlabel/backbones';
 import { defineMethod, type Batch, type Model, type Step, type Tensor } from '@unlabel/core';
 import { buffersOf, mergeParams, prefixed, tf, trainableOf } from '@unlabel/engine';
 import type { BarlowHead } from '@unlabel/objectives';
@@ -93,8 +93,9 @@ export const deloresS = defineMethod<typeof deloresSConfig, DeloresS>({
   input: deloresInput,
   views: deloresViews,
 
-  build(config, { rng }) {
-    const backbone = deloresBackbone(config, rng.fork('backbone'));
+  build(config, context) {
+    const { rng } = context;
+    const backbone = networkOf(context, () => deloresBackbone(config, rng.fork('backbone')));
     const head = deloresHead(config.width, config, rng.fork('projector'));
     const params = mergeParams(prefixed('backbone', backbone.params), prefixed('barlow', head.params));
     return { trainable: trainableOf(params), state: buffersOf(params), backbone, head };

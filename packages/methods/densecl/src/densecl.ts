@@ -10,10 +10,11 @@
  * statistics.
  */
 import { imageInput, imageInputFields, imageOf, imageViewWith, randomImageView } from '@unlabel/augment';
-import { buildResnet, resnetConfigSchema, type Resnet } from '@unlabel/backbones';
+import { buildResnet, networkOf, type Resnet, resnetConfigSchema } from '@unlabel/backbones';
 import {
   defineMethod,
   type Batch,
+  type BuildContext,
   type Model,
   type Rng,
   type Scalar,
@@ -118,8 +119,9 @@ export const densecl = defineMethod<typeof denseclConfig, Densecl>({
       };
     },
 
-  build(config, { rng }) {
-    const query = buildNetwork(config, rng);
+  build(config, context) {
+    const { rng } = context;
+    const query = buildNetwork(config, context);
     const key: DenseclNetwork = { ...buildHeads(config, query.backbone.width, rng), backbone: query.backbone.clone() };
     const queue = createQueue(config.contrastWidth, config.queueSize, rng.fork('queue'));
     const denseQueue = createQueue(config.contrastWidth, config.queueSize, rng.fork('queue2'));
@@ -167,8 +169,9 @@ export const densecl = defineMethod<typeof denseclConfig, Densecl>({
   },
 });
 
-function buildNetwork(config: DenseclConfig, rng: Rng): DenseclNetwork {
-  const backbone = buildResnet(config.backbone, rng.fork('backbone'));
+function buildNetwork(config: DenseclConfig, context: BuildContext): DenseclNetwork {
+  const { rng } = context;
+  const backbone = networkOf(context, () => buildResnet(config.backbone, rng.fork('backbone')));
   return { backbone, ...buildHeads(config, backbone.width, rng) };
 }
 

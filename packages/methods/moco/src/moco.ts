@@ -9,7 +9,7 @@
  * Legend: B rows, S side of a view, D backbone width, C contrast width, K queue length, G groups of batch statistics.
  */
 import { imageInput, imageInputFields, imageOf, imageViewWith, randomImageView } from '@unlabel/augment';
-import { buildResnet, resnetConfigSchema, type Resnet } from '@unlabel/backbones';
+import { buildResnet, networkOf, type Resnet, resnetConfigSchema } from '@unlabel/backbones';
 import {
   defineMethod,
   type Batch,
@@ -109,8 +109,9 @@ export const moco = defineMethod<typeof mocoConfig, Moco>({
       };
     },
 
-  build(config, { rng }) {
-    const backbone = buildResnet(config.backbone, rng.fork('backbone'));
+  build(config, context) {
+    const { rng } = context;
+    const backbone = networkOf(context, () => buildResnet(config.backbone, rng.fork('backbone')));
     const head = (): Layer =>
       mlp({ widths: [backbone.width, backbone.width, config.contrastWidth], hasNorm: false }, rng.fork('head'));
     const query: Network = { backbone, head: head() };

@@ -8,7 +8,7 @@
  * Legend: B rows, S side of a view, D backbone width, C contrast width.
  */
 import { imageInput, imageInputFields, imageOf, imageViewWith, randomImageView } from '@unlabel/augment';
-import { buildResnet, resnetConfigSchema, type Resnet } from '@unlabel/backbones';
+import { buildResnet, networkOf, type Resnet, resnetConfigSchema } from '@unlabel/backbones';
 import { defineMethod, type Batch, type Model, type Rng, type Scalar, type Tensor } from '@unlabel/core';
 import { buffersOf, mergeParams, prefixed, tf, trainableOf, withoutGradient } from '@unlabel/engine';
 import { batchNorm, linear, sequential, stateless, type Layer } from '@unlabel/nn';
@@ -93,8 +93,9 @@ export const simclr = defineMethod<typeof simclrConfig, Simclr>({
       };
     },
 
-  build(config, { rng }) {
-    const backbone = buildResnet(config.backbone, rng.fork('backbone'));
+  build(config, context) {
+    const { rng } = context;
+    const backbone = networkOf(context, () => buildResnet(config.backbone, rng.fork('backbone')));
     const projector = buildProjector(config, backbone.width, rng.fork('projector'));
     const params = mergeParams(prefixed('backbone', backbone.params), prefixed('projector', projector.params));
     return { trainable: trainableOf(params), state: buffersOf(params), backbone, config, projector };

@@ -1,0 +1,3 @@
+export * from './incremental.ts';
+export * from './joint.ts';
+export * from './multi.ts';
