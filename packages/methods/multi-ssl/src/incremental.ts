@@ -3,7 +3,7 @@
  * near a frozen copy of it by L = L_k + β·D(f(x), f*(x)). Also the two other ways to hand a network on: progressive columns and
  * concatenation.
  */
-import { z } from 'zod';
+import type { z } from 'zod';
 import { backboneFamilies, concat, progressive } from '@unlabel/backbones';
 import {
   ConfigError,

@@ -34,7 +34,7 @@ export interface Joint extends Model {
 /** One method of several on one network: their views of one crop, their heads beside each other. It trains with the first's recipe. */
 export function joint(methods: readonly Method[], id: string, { weighting, weights }: JointOptions): Method {
   const [first] = methods;
-  const unlike = methods.find(({ betweenEpochs }) => betweenEpochs);
+  const unlike = methods.find((one) => one.betweenEpochs !== undefined);
   if (unlike)
     throw new ConfigError(
       `multi: ${unlike.id} works on the whole set between epochs, which joint training cannot share.`,

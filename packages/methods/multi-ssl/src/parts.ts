@@ -63,7 +63,7 @@ export function checkMethods(methods: readonly Method[]): void {
   const twice = ids.find((id, i) => ids.indexOf(id) !== i);
   if (twice !== undefined)
     throw new ConfigError(`multi: ${twice} stands twice; a combination is of different methods.`);
-  const staged = methods.find((method) => method.stages);
+  const staged = methods.find((method) => method.stages !== undefined);
   if (staged) throw new ConfigError(`multi: ${staged.id} runs in stages of its own, and cannot be one of another's.`);
   const odd = methods.find(({ card }) => card.modality !== methods[0]!.card.modality);
   if (odd) {
