@@ -1,6 +1,7 @@
 /** Exponential moving averages of parameters: momentum encoders, targets, teachers. */
-import { ConfigError, type Params, type Tensor } from '@unlabel/core';
+import { ConfigError, type Params } from '@unlabel/core';
 import { tf } from './backend.ts';
+import { ema } from './ops/ema.ts';
 
 /** target ← decay·target + (1 − decay)·online, for every name of `target`. Names and shapes must match. */
 export function emaUpdate(target: Params, online: Params, decay: number): void {
@@ -8,9 +9,6 @@ export function emaUpdate(target: Params, online: Params, decay: number): void {
   for (const [name, variable] of target) {
     const source = online.get(name);
     if (!source) throw new ConfigError(`emaUpdate: the online network has no parameter ${name}`);
-    tf.tidy(() => {
-      const held: Tensor = tf.mul(variable, decay);
-      variable.assign(tf.add(held, tf.mul(source, 1 - decay)));
-    });
+    tf.tidy(() => variable.assign(ema(variable, source, decay)));
   }
 }

@@ -43,6 +43,28 @@ export function valueAndGrads(params: Params, fn: () => LossAndLogs): ValueAndGr
 }
 
 /**
+ * Adds a share of the gradients of a smaller batch to what was gathered before: with shares of 1/k over k batches of one size, the gradients of
+ * their mean loss. Takes `total` and `grads` over; the caller disposes the result.
+ * @param total by parameter name; undefined for the first batch
+ */
+export function accumulateGrads(
+  total: Map<string, Tensor> | undefined,
+  grads: ReadonlyMap<string, Tensor>,
+  share: number,
+): Map<string, Tensor> {
+  const sums = total ?? new Map<string, Tensor>();
+  for (const [name, grad] of grads) {
+    const held = sums.get(name);
+    sums.set(
+      name,
+      tf.tidy(() => (held ? tf.add(held, tf.mul(grad, share)) : tf.mul(grad, share))),
+    );
+    tf.dispose(held ? [held, grad] : [grad]);
+  }
+  return sums;
+}
+
+/**
  * Runs `fn` with the tape off: what it computes is constant to any gradient around it and nothing is kept for a backward pass.
  * For target networks, keys and running statistics.
  */

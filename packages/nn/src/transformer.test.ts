@@ -9,10 +9,11 @@ import {
   trainableOf,
   valueAndGrads,
 } from '@unlabel/engine';
-import { attend, fusedAttention, projectedAttention } from './attention.ts';
+import { attend, attendHeads, fusedAttention, joinHeads, projectedAttention } from './attention.ts';
 import { dropPath, layerRuns, risingRates } from './drop-path.ts';
 import { gelu } from './gelu.ts';
 import { layerNorm, normalizeLast } from './layer-norm.ts';
+import { linear } from './linear.ts';
 import { patchEmbed } from './patch-embed.ts';
 import { bicubicWeights, sinusoids, stretchGrid } from './pos-embed.ts';
 import { fairseqNames, transformerBlock } from './transformer.ts';
@@ -55,6 +56,12 @@ describe('gelu', () => {
   });
 });
 
+test('a linear layer with a GELU is the two one after the other', () => {
+  const [both, alone] = ['tanh' as const, undefined].map((kind) => linear(6, 5, createRng(4), { gelu: kind }));
+  const x = asTensor(random('x', [2, 3, 6]));
+  expectAllClose(both!.forward(x, still), gelu(alone!.forward(x, still), 'tanh'), { atol: 1e-6 });
+});
+
 describe('attention', () => {
   const [q, k, v] = ['q', 'k', 'v'].map((name) => random(name, [2, 2, 3, 4], 2)) as [NdArray, NdArray, NdArray];
 
@@ -81,6 +88,19 @@ describe('attention', () => {
       (a, b, c, bias) => tf.sum(tf.mul(attend(a, b, c, 0.5, { ...still, bias }).y, probe)),
       [q, k, v, random('bias', [2, 3, 3])],
     );
+  });
+
+  test('of heads side by side is that of single operations, weights when asked for', () => {
+    const [bias, gate] = [asTensor(random('bias', [2, 3, 3])), asTensor(random('gate', [2, 3, 2]))];
+    const padding = tf.tensor2d([0, 0, 1, 0, 0, 0], [2, 3], 'bool');
+    const call = { ...still, bias, gate, padding };
+    const expected = attend(asTensor(q), asTensor(k), asTensor(v), 0.5, call);
+    const [a, b, c] = [q, k, v].map((x) => joinHeads(asTensor(x))) as [Tensor, Tensor, Tensor];
+    const found = attendHeads({ q: a, k: b, v: c }, { ...call, heads: 2, wantsWeights: true });
+    expectAllClose(found.y, expected.y, { atol: 2e-6 });
+    expectAllClose(found.weights!, expected.weights, { atol: 1e-6 });
+    expect(attendHeads({ q: a, k: b, v: c }, { ...call, heads: 2 }).weights).toBeUndefined();
+    expect(() => attendHeads({ q: a, k: b, v: c }, { training: true, heads: 2 }, 0.1)).toThrow(/random generator/);
   });
 
   test('one projection or three are the same function of the same weights', () => {

@@ -103,6 +103,7 @@ const ownOps: readonly OwnOp[] = [
     attrs: { nesterov: 'bool' },
     outputs: 2,
   },
+  { kernel: 'Ema', inputs: ['target', 'source', 'rates'], attrs: {}, outputs: 1 },
   { kernel: 'AdamW', inputs: ['param', 'grad', 'first', 'second', 'rates'], attrs: {}, outputs: 3 },
 ];
 

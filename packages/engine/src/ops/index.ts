@@ -18,6 +18,7 @@ export {
 export { crossEntropy } from './cross-entropy.ts';
 export { dense, type DenseOptions } from './dense.ts';
 export { dropout, dropoutMask } from './dropout.ts';
+export { ema } from './ema.ts';
 export { gelu, type GeluKind } from './gelu.ts';
 export { addLayerNorm, layerNorm, type LayerNormOptions } from './layer-norm.ts';
 export { maxMeanTime } from './max-mean-time.ts';

@@ -1,5 +1,6 @@
 /** The tests of the fused operations, run by one file per engine: kernel against composition, gradients against finite differences. */
 import { createRng, type NdArray, type Tensor } from '@unlabel/core';
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { tf, useEngine, type EngineName } from '../backend.ts';
 import { checkGradients, expectAllClose, expectNoLeak } from '../testing.ts';
@@ -16,6 +17,7 @@ import {
   dense,
   dropout,
   dropoutMask,
+  ema,
   gelu,
   layerNorm,
   maxMeanTime,
@@ -144,6 +146,32 @@ const cases: Readonly<Record<string, Case>> = {
   'max + mean over time': { inputs: [values([3, 5, 70], 'x')], run: (x) => maxMeanTime(x!) },
 };
 
+interface Reference {
+  readonly name: string;
+  readonly inputs: readonly NdArray<number[]>[];
+  readonly probe: NdArray<number[]>;
+  readonly y: NdArray<number[]>;
+  readonly grads: readonly NdArray<number[]>[];
+}
+
+/** Made by tools/fixtures/transformer_ops.py with torch, in float64. */
+const references = (
+  JSON.parse(readFileSync(new URL('../../fixtures/transformer-ops.json', import.meta.url), 'utf8')) as {
+    cases: Reference[];
+  }
+).cases;
+
+const referenceRuns: Readonly<Record<string, Case['run']>> = {
+  'layer norm of a sum': (x, gain, offset, shortcut) => layerNorm(x!, gain!, offset!, { shortcut, shortcutScale: 2.2 }),
+  gelu: (x, bias) => gelu(x!, 'erf', bias),
+  'gelu by tanh': (x, bias) => gelu(x!, 'tanh', bias),
+  attention: (q, k, v, bias, gate) => {
+    const mask = tf.tensor2d([0, 0, 0, 0, -1e9, -1e9, 0, 0, 0, 0], [2, 5]);
+    return attention({ q: q!, k: k!, v: v! }, { heads: 2, bias, gate, mask });
+  },
+  'cross entropy': (logits) => crossEntropy(logits!, tf.tensor1d([3, 0, 5, 3], 'int32'), 0.1),
+};
+
 /** Defines the suite for one engine. */
 export function describeOps(engine: EngineName): void {
   beforeAll(() => useEngine({ engine, threads: 2 }));
@@ -172,6 +200,39 @@ export function describeOps(engine: EngineName): void {
         tf.dispose(tf.tidy(() => run(...tensors)));
       });
     });
+  });
+
+  test.each(references)("$name has torch's values and gradients", ({ name, inputs, probe, y, grads }) => {
+    const asTensor = ({ data, shape }: NdArray<number[]>) => tf.tensor(data, [...shape]);
+    const run = referenceRuns[name]!;
+    const tensors = inputs.map(asTensor);
+    // float64 beside float32: values of order 1 to 10
+    expectAllClose(run(...tensors), asTensor(y), { atol: 2e-6, rtol: 2e-6 });
+    const found = tf.grads((...args: Tensor[]) => tf.sum(tf.mul(run(...args), asTensor(probe))))(tensors);
+    grads.forEach((grad, i) => expectAllClose(found[i]!, asTensor(grad), { atol: 5e-6, rtol: 5e-6 }));
+  });
+
+  test('an erf GELU keeps its relative precision far below zero', () => {
+    // x·Φ(x) in float64 (scipy.special.ndtr)
+    const x = [-5, -4, -3, -2, -1];
+    const expected = [-1.4332578e-6, -1.2668497e-4, -4.0496941e-3, -4.5500264e-2, -0.15865525];
+    if (engine === 'tensorflow') expectAllClose(gelu(tf.tensor1d(x)), expected, { rtol: 2e-6 });
+    else expectAllClose(gelu(tf.tensor1d(x)), expected, { atol: 3e-7 }); // their erf is right to 1e-7
+  });
+
+  test('a moving average is the literal one', () => {
+    const [target, source] = [values([70, 3], 'target'), values([70, 3], 'source')];
+    const expected = target.data.map((value, i) => 0.97 * value + 0.03 * source.data[i]!);
+    expectAllClose(ema(tensor(target), tensor(source), 0.97), { data: expected, shape: [70, 3] }, { atol: 1e-6 });
+  });
+
+  test('a label outside the classes is refused by the kernel, a wrong shape by name', () => {
+    const logits = tensor(values([2, 3], 'logits'));
+    expect(() => crossEntropy(logits, tf.tensor1d([0, 1, 2], 'int32'))).toThrow(/\[2, 3\] and int32 \[3\]/);
+    expect(() => crossEntropy(logits, tf.tensor1d([0, 1], 'int32'), 2)).toThrow(/smoothing 2/);
+    if (engine === 'tensorflow') {
+      expect(() => crossEntropy(logits, tf.tensor1d([0, 3], 'int32')).dataSync()).toThrow(/outside/);
+    }
   });
 
   test('batch statistics are the literal ones, biased, also far from zero', () => {

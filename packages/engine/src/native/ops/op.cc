@@ -32,13 +32,11 @@ Attributes::Attributes(TF_OpKernelConstruction* construction) {
   read_bool("relu", &relu);
   read_bool("nesterov", &nesterov);
   read_float("smoothing", &smoothing);
-  read_float("decay", &decay);
   read_bool("tanh", &tanh);
   read_bool("packed", &packed);
   read_bool("keepSum", &keep_sum);
   read_int("groups", &groups);
   read_int("heads", &heads);
-  read_int("N", &count);
   TF_DeleteStatus(status);
 }
 

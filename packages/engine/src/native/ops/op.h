@@ -38,12 +38,10 @@ struct Attributes {
   bool nesterov = false;
   bool tanh = false;
   bool packed = false;
-  bool keep_sum = false;
+  bool keep_sum = false;  // keepSum
   float smoothing = 0;
-  float decay = 0;
   int32_t groups = 1;
   int32_t heads = 1;
-  int32_t count = 1;
 };
 
 // One execution: owns the tensors it hands out.

@@ -1,5 +1,5 @@
 // Memory-bound operations in one pass each: seeded dropout, bias with ReLU, max + mean over time with its gradient, SGD with momentum,
-// AdamW.
+// AdamW, moving averages.
 #include <vector>
 
 #include "op.h"
@@ -215,6 +215,28 @@ void AdamW(const Attributes&, Context& context) {
   });
 }
 
+UNLABEL_SIMD void EmaRow(const float* __restrict__ target, const float* __restrict__ source, int64_t count, float decay,
+                         float rest, float* __restrict__ y) {
+  for (int64_t k = 0; k < count; k++) y[k] = decay * target[k] + rest * source[k];
+}
+
+// {target, source, rates [2] = decay, 1 - decay} -> decay·target + (1 - decay)·source
+void Ema(const Attributes&, Context& context) {
+  const Shape shape = context.InputShape(0);
+  const int64_t size = SizeOf(shape);
+  if (!context.Check(SizeOf(context.InputShape(1)) == size && SizeOf(context.InputShape(2)) == 2,
+                     "ema: target and source must have one size, rates two elements")) {
+    return;
+  }
+  const float *target = context.Input(0), *source = context.Input(1), *rates = context.Input(2);
+  float* y = context.Output(0, shape);
+  if (y == nullptr) return;
+  ParallelFor((size + kPiece - 1) / kPiece, [&](int64_t i) {
+    const int64_t at = i * kPiece;
+    EmaRow(target + at, source + at, size - at < kPiece ? size - at : kPiece, rates[0], rates[1], y + at);
+  });
+}
+
 }  // namespace
 
 void RegisterPointwise() {
@@ -226,6 +248,7 @@ void RegisterPointwise() {
                          {"param: float", "grad: float", "velocity: float", "rates: float"},
                          {"new_param: float", "new_velocity: float"},
                          {"nesterov: bool"}});
+  Register<Ema>({"UnlabelEma", {"target: float", "source: float", "rates: float"}, {"new_target: float"}, {}});
   Register<AdamW>({"UnlabelAdamW",
                    {"param: float", "grad: float", "first: float", "second: float", "rates: float"},
                    {"new_param: float", "new_first: float", "new_second: float"},
