@@ -146,12 +146,17 @@ const cases: Readonly<Record<string, Case>> = {
   'max + mean over time': { inputs: [values([3, 5, 70], 'x')], run: (x) => maxMeanTime(x!) },
 };
 
+interface Listed {
+  readonly data: readonly number[];
+  readonly shape: readonly number[];
+}
+
 interface Reference {
   readonly name: string;
-  readonly inputs: readonly NdArray<number[]>[];
-  readonly probe: NdArray<number[]>;
-  readonly y: NdArray<number[]>;
-  readonly grads: readonly NdArray<number[]>[];
+  readonly inputs: readonly Listed[];
+  readonly probe: Listed;
+  readonly y: Listed;
+  readonly grads: readonly Listed[];
 }
 
 /** Made by tools/fixtures/transformer_ops.py with torch, in float64. */
@@ -203,7 +208,7 @@ export function describeOps(engine: EngineName): void {
   });
 
   test.each(references)("$name has torch's values and gradients", ({ name, inputs, probe, y, grads }) => {
-    const asTensor = ({ data, shape }: NdArray<number[]>) => tf.tensor(data, [...shape]);
+    const asTensor = ({ data, shape }: Listed) => tf.tensor([...data], [...shape]);
     const run = referenceRuns[name]!;
     const tensors = inputs.map(asTensor);
     // float64 beside float32: values of order 1 to 10
