@@ -4,13 +4,13 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 const folder = new URL('../.venv', import.meta.url).pathname;
-const packages = ['torch', 'torchaudio', 'soundfile', 'scikit-learn', 'pycocotools'];
+const packages = ['torch', 'torchaudio', 'torchvision', 'soundfile', 'scikit-learn', 'pycocotools'];
 
 const interpreter = (venv: string): string =>
   process.platform === 'win32' ? join(venv, 'Scripts', 'python.exe') : join(venv, 'bin', 'python');
 
 const imports = (python: string): boolean =>
-  spawnSync(python, ['-c', 'import torch, soundfile, sklearn, pycocotools'], { stdio: 'ignore' }).status === 0;
+  spawnSync(python, ['-c', 'import torch, torchvision, soundfile, sklearn, pycocotools'], { stdio: 'ignore' }).status === 0;
 
 /** The environment's Python when it is there and works. */
 export function findPython(): string | undefined {

@@ -7,6 +7,7 @@ import { eventMetrics } from './event-metrics.ts';
 import { frontEnd } from './front-end.ts';
 import { predictor } from './predictor.ts';
 import { probe } from './probe.ts';
+import { imageViews, resnet50 } from './resnet.ts';
 import { startup } from './startup.ts';
 import { torchRead } from './torch-read.ts';
 import { atstStep, beatsEmbed, beatsStep, beatsStepDropout } from './transformer.ts';
@@ -23,8 +24,10 @@ export const suites: readonly Suite[] = [
   download,
   eventMetrics,
   frontEnd,
+  imageViews,
   predictor,
   probe,
+  resnet50,
   startup,
   wasmRatio,
   torchRead,

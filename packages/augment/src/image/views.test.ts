@@ -4,7 +4,7 @@ import { flipHorizontal, type RgbImage } from '@unlabel/image';
 import { gaussianBlur } from './gaussian-blur.ts';
 import { normalizeBytes, toBytes, toFloat } from './pixels.ts';
 import { randomCropBox } from './random-resized-crop.ts';
-import { imageViewSchema, randomImageView, type ImageInputFields } from './views.ts';
+import { imageInput, imageViewSchema, imageViewWith, randomImageView, type ImageInputFields } from './views.ts';
 
 const noise = (width: number, height: number, seed = 1): RgbImage => {
   const rng = createRng(seed);
@@ -12,6 +12,7 @@ const noise = (width: number, height: number, seed = 1): RgbImage => {
 };
 const input: ImageInputFields = {
   imageSize: 24,
+  evaluationSide: 0,
   interpolation: 'bicubic',
   mean: [0.485, 0.456, 0.406],
   std: [0.229, 0.224, 0.225],
@@ -67,4 +68,24 @@ test('the same stream gives the same view, another a different one', () => {
   expect(draw(5)).toEqual(draw(5));
   expect(draw(5)).not.toEqual(draw(6));
   for (let seed = 0; seed < 40; seed++) expect(draw(seed).data.every(Number.isFinite)).toBe(true);
+});
+
+test('evaluation brings the shorter side to 8/7 of the crop unless told otherwise; the cache is asked for by its side', () => {
+  expect(imageInput({ ...input, imageSize: 224 }).image).toMatchObject({ size: 224, resize: 256 });
+  expect(imageInput({ ...input, evaluationSide: 24, cacheSide: 32 }).image).toMatchObject({
+    resize: 24,
+    cacheSide: 32,
+  });
+  expect(imageInput(input).image).not.toHaveProperty('cacheSide');
+});
+
+test('a view with defaults of its own changes field by field', () => {
+  const schema = imageViewWith({ cropScale: [0.2, 1], solarize: 0.2 });
+  expect(schema.parse({ flip: 0 })).toEqual({
+    ...imageViewSchema.parse({}),
+    cropScale: [0.2, 1],
+    solarize: 0.2,
+    flip: 0,
+  });
+  expect(() => schema.parse({ blurr: 1 })).toThrow(/blurr/);
 });

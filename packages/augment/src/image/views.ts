@@ -55,6 +55,8 @@ export function imageViewWith(defaults: Partial<ImageView>): typeof imageViewSch
 /** What every image method's config says of its input. */
 export const imageInputFields = {
   imageSize: z.int().min(8).max(1024).default(224).meta({ unit: 'pixels' }),
+  /** Evaluation: the shorter side is brought to this, then the middle is cut out; 0: 8/7 of `imageSize` (256 for 224). */
+  evaluationSide: z.int().min(0).default(0).meta({ unit: 'pixels' }),
   interpolation: z.enum(['bilinear', 'bicubic']).default('bilinear'),
   mean: channels.default([0.485, 0.456, 0.406]).meta({ paper: 'ImageNet' }),
   std: channels.default([0.229, 0.224, 0.225]).meta({ paper: 'ImageNet' }),
@@ -64,18 +66,13 @@ export const imageInputFields = {
 const inputSchema = z.strictObject(imageInputFields);
 export type ImageInputFields = z.output<typeof inputSchema>;
 
-/** `Method.input` of an image method. Evaluation resizes the shorter side to 8/7 of the crop, 256 for 224. */
-export const imageInput = ({ imageSize, interpolation, mean, std, cacheSide }: ImageInputFields): InputSpec => ({
-  modality: 'image',
-  image: {
-    size: imageSize,
-    resize: Math.round((imageSize * 8) / 7),
-    interpolation,
-    mean,
-    std,
-    ...(cacheSide > 0 ? { cacheSide } : {}),
-  },
-});
+/** `Method.input` of an image method. */
+export const imageInput = (fields: ImageInputFields): InputSpec => {
+  const { imageSize: size, evaluationSide, interpolation, mean, std, cacheSide } = fields;
+  const resize = evaluationSide || Math.round((size * 8) / 7);
+  const image = { size, resize, interpolation, mean, std };
+  return { modality: 'image', image: cacheSide > 0 ? { ...image, cacheSide } : image };
+};
 
 /** One random view of an image [H, W, 3] of 0…1 → [S, S, 3], normalised. */
 export function randomImageView(image: NdArray, rng: Rng, view: ImageView, input: ImageInputFields): NdArray {
