@@ -1,4 +1,4 @@
-/** `unlabel pretrain METHOD`: train a method on unlabelled audio, into a run directory. */
+/** `unlabel pretrain METHOD`: train a method on unlabelled audio or images, into a run directory. */
 import type { Command } from 'commander';
 import {
   collect,
@@ -31,7 +31,7 @@ export interface PretrainOptions extends EngineCliOptions {
 export function register(program: Command): void {
   const command = program
     .command('pretrain <method>')
-    .description('pre-train a method on unlabelled audio; the same command resumes')
+    .description('pre-train a method on unlabelled audio or images; the same command resumes')
     .requiredOption('--data <path>', 'folder, .jsonl index or file; repeatable', collect)
     .option('--preset <name>', 'named settings of the method', 'paper')
     .option('--stages <a,b>', 'methods that `pretrain multi` combines, in their order')

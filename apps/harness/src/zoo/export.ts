@@ -28,7 +28,7 @@ export interface ExportOptions {
   readonly id: string;
   readonly dtype: WeightDtype;
   readonly licence: string;
-  /** Lines about the training audio. */
+  /** Lines about the training data. */
   readonly data: readonly string[];
 }
 
@@ -99,16 +99,17 @@ async function cardOf(
     ? parseConfig(runSchema, await readJson(join(run, 'config.json')), join(run, 'config.json'))
     : undefined;
   const { sawUnlabelled, items, steps } = config.training;
+  const what = config.input['modality'] === 'image' ? 'images' : 'recordings';
   return {
     schema: 1,
     id,
-    title: `${method.card.title}, ${steps} steps on ${items} recordings`,
+    title: `${method.card.title}, ${steps} steps on ${items} ${what}`,
     licence,
     restricted: false,
     method: method.id,
     paper: method.card.paper,
     source: 'trained here',
-    data: data.length > 0 ? [...data] : (held?.data.sources.map((source) => `${items} recordings of ${source}`) ?? []),
+    data: data.length > 0 ? [...data] : (held?.data.sources.map((source) => `${items} ${what} of ${source}`) ?? []),
     sawUnlabelled: [...sawUnlabelled],
     backbone: config.backbone.id,
     params: await countValues(checkpoint),
