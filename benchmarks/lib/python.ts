@@ -10,7 +10,8 @@ const interpreter = (venv: string): string =>
   process.platform === 'win32' ? join(venv, 'Scripts', 'python.exe') : join(venv, 'bin', 'python');
 
 const imports = (python: string): boolean =>
-  spawnSync(python, ['-c', 'import torch, torchvision, soundfile, sklearn, pycocotools'], { stdio: 'ignore' }).status === 0;
+  spawnSync(python, ['-c', 'import torch, torchvision, soundfile, sklearn, pycocotools'], { stdio: 'ignore' })
+    .status === 0;
 
 /** The environment's Python when it is there and works. */
 export function findPython(): string | undefined {
