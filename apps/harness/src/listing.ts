@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { ConfigError, load, unknownName, type Method } from '@unlabel/core';
 import { globMatcher } from './glob.ts';
 import { baselineIds } from './models/baselines.ts';
+import { imageBaselineIds, randomBackbones } from './models/image-baselines.ts';
 import { isModelDir, readModelConfig, shippedIds } from '@unlabel/zoo/files';
 import { modelForms } from './models/resolve.ts';
 import { methods } from './registry.ts';
@@ -44,8 +45,13 @@ async function rowsOf(kind: string, taskDir: string): Promise<Row[]> {
     case 'models':
       return [
         ...baselineIds.map((id) => ({ id, note: 'baseline: statistics over time' })),
+        ...imageBaselineIds.map((id) => ({ id, note: 'baseline of images: colours' })),
         { id: 'chance', note: 'baseline: label frequencies' },
         ...Object.keys(methods).map((id) => ({ id: `random:${id}`, note: 'random initialisation' })),
+        ...Object.keys(randomBackbones).map((id) => ({
+          id: `random:${id}`,
+          note: 'random initialisation, for images',
+        })),
         ...shippedIds().map((id) => ({ id, note: 'checkpoint that ships with the project' })),
         ...(await runsBelow('out')).map((dir) => ({ id: dir, note: 'trained here' })),
       ];
@@ -83,11 +89,11 @@ async function runsBelow(root: string): Promise<string[]> {
 
 async function taskRows(dir: string): Promise<Row[]> {
   if (!existsSync(dir)) return [];
-  const { findTasks, openTask } = await import('@unlabel/tasks');
-  const tasks = await Promise.all((await findTasks(dir)).map((path) => openTask(path)));
-  return tasks.map(({ id, revision, metadata, splits, vocabulary }) => ({
+  const { findAnyTasks, openAnyTask } = await import('./evaluate/open-task.ts');
+  const tasks = await Promise.all((await findAnyTasks(dir)).map((path) => openAnyTask(path)));
+  return tasks.map(({ id, revision, modality, metadata, splits, vocabulary }) => ({
     id,
-    type: `${metadata.embedding_type} ${metadata.prediction_type}`,
+    type: `${modality === 'image' ? 'image' : metadata.embedding_type} ${metadata.prediction_type}`,
     classes: vocabulary.length,
     clips: [...splits.values()].reduce((sum, clips) => sum + clips.length, 0),
     splits: metadata.split_mode === 'trainvaltest' ? 'train/valid/test' : `${splits.size} folds`,

@@ -29,3 +29,26 @@ export interface Embedder {
   /** Frees the engine's memory. */
   dispose?(): void;
 }
+
+/** 8-bit RGB, [height, width, 3] row-major. */
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/**
+ * What becomes of an image that is no square: its middle is cut out (`center`, torchvision's and DINO's evaluation), or all of it is
+ * squeezed into one (`stretch`, VISSL's VOC07).
+ */
+export type CropPolicy = 'center' | 'stretch';
+
+/** Anything that turns images into vectors. */
+export interface ImageEmbedder extends Pick<Embedder, 'id' | 'method' | 'fingerprint' | 'params' | 'source'> {
+  readonly embeddingSize: number;
+  /** Images of any sizes → one row an image [n, embeddingSize]; rows do not depend on what they come with. */
+  embedImages(images: readonly Pixels[], crop: CropPolicy): Promise<Float32Array>;
+  /** Bytes that one call may take beside its arguments and results. */
+  setMemory?(bytes: number): void;
+  dispose?(): void;
+}

@@ -34,6 +34,7 @@ export const resultSchema = z.strictObject({
     revision: z.string(),
     predictionType: z.enum(['multiclass', 'multilabel']),
     embeddingType: z.enum(['scene', 'event']).optional(),
+    modality: z.enum(['audio', 'image']).optional(),
   }),
   protocol: z.strictObject({ id: z.string(), options: z.record(z.string(), z.unknown()) }),
   seed: z.int(),
@@ -87,6 +88,8 @@ export const predictionSchema = z.strictObject({
   file: z.string(),
   /** Indices of the true labels. */
   labels: z.array(z.int()),
+  /** VOC: classes of which the image has only difficult objects; it counts neither way for them. */
+  ignored: z.array(z.int()).optional(),
   /** Scores per class: softmax (multiclass) or sigmoid (multilabel). */
   scores: z.array(z.number()),
   /** Event tasks, whose `scores` are empty: what is annotated in the clip, and what the probe found. */

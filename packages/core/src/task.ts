@@ -26,6 +26,7 @@ export type MetricName =
   | 'pitch_acc'
   | 'chroma_acc'
   | 'mAP'
+  | 'voc_ap'
   | 'aucroc'
   | 'd_prime'
   | 'event_onset_200ms_fms'
@@ -45,6 +46,8 @@ export interface TaskClip {
   readonly file: string;
   /** Indices into the vocabulary; one for multiclass, zero or more for multilabel; of an event task, its events' labels, each once. */
   readonly labels: readonly number[];
+  /** VOC's flag 0: classes of which an image has only difficult objects. */
+  readonly ignored?: readonly number[] | undefined;
   /** Event tasks: what happens in the clip, in the order of the label file. */
   readonly events?: readonly TaskEvent[];
 }
@@ -59,7 +62,11 @@ export interface Task {
   readonly metadata: TaskMetadata;
   readonly vocabulary: readonly string[];
   readonly splits: ReadonlyMap<string, readonly TaskClip[]>;
-  /** Path of a clip's wav at the wanted rate, or at the nearest rate present (the reader resamples). */
+  /** What its clips are; default audio. */
+  readonly modality?: 'audio' | 'image';
+  /** How the splits are used, where the metadata's `split_mode` does not say it. */
+  readonly folds?: readonly Fold[];
+  /** Path of an image, or of a clip's wav at the wanted rate, or at the nearest rate present (the reader resamples). */
   wavPath(split: string, file: string, sampleRate: number): string;
   /** Free text of the directory's NOTICE for the board, and whether a model may have seen its audio unlabelled. */
   readonly note?: string;
@@ -114,6 +121,8 @@ export interface ImageTask {
   readonly vocabulary: readonly string[];
   /** Images in the order of their list. */
   readonly splits: ReadonlyMap<string, readonly TaskImage[]>;
+  /** Path of an image's file, or `archive.zip#entry` (`readImageFile`). */
+  imagePath(split: string, image: TaskImage): string;
   /** Bytes of an image's file, from a folder or an archive. */
   readImage(split: string, image: TaskImage): Promise<Uint8Array>;
   close(): Promise<void>;

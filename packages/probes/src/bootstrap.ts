@@ -52,10 +52,15 @@ export function foldScorers({ predictions, classes, vocabulary }: ScoredTask, me
     if (isEventMetric(metric)) return eventMetricOf(metric).prepare(clips.map((clip) => eventsOfClip(clip)));
     const scores = new Float64Array(clips.length * classes);
     for (const [i, clip] of clips.entries()) scores.set(clip.scores, i * classes);
-    return metricOf(metric).prepare({ scores, labels: clips.map(({ labels }) => labels), classes, vocabulary });
+    const labels = clips.map((clip) => clip.labels);
+    return metricOf(metric).prepare({ scores, labels, ignored: ignoredOf(clips), classes, vocabulary });
   });
   return { scorers, sizes: ordered.map((clips) => clips.length) };
 }
+
+/** Classes that each clip counts neither way for; undefined when there are none. */
+export const ignoredOf = (clips: readonly Prediction[]): readonly (readonly number[])[] | undefined =>
+  clips.some(({ ignored }) => ignored) ? clips.map(({ ignored = [] }) => ignored) : undefined;
 
 function eventsOfClip({ file, events }: Prediction): NonNullable<Prediction['events']> {
   if (events) return events;

@@ -2,6 +2,7 @@
 import { ConfigError, type Prediction } from '@unlabel/core';
 import { eventMetricOf, isEventMetric } from './metrics/events/table.ts';
 import { metricOf } from './metrics/table.ts';
+import { ignoredOf } from './bootstrap.ts';
 import type { Evaluated, FittedProbe, ProbeSplit } from './protocol-types.ts';
 
 export interface FoldOutcome {
@@ -30,11 +31,13 @@ export function predictionsOf(
 ): Prediction[] {
   return split.files.map((file, i) => {
     const labels = [...split.labels[i]!];
+    const ignored = split.ignored?.[i];
     if (events) {
       const found = { reference: [...split.frames!.events[i]!], estimated: [...events[i]!] };
       return { fold, file, labels, scores: [], events: found };
     }
-    return { fold, file, labels, scores: Array.from(scores.subarray(i * classes, (i + 1) * classes)) };
+    const left = ignored && ignored.length > 0 ? { ignored: [...ignored] } : {};
+    return { fold, file, labels, ...left, scores: Array.from(scores.subarray(i * classes, (i + 1) * classes)) };
   });
 }
 
@@ -53,7 +56,13 @@ export function outcomeOf(
     } else {
       const scores = Float64Array.from(predictions.flatMap((one) => one.scores));
       const labels = predictions.map((one) => one.labels);
-      values[name] = metricOf(name).compute({ scores, labels, classes: vocabulary.length, vocabulary });
+      values[name] = metricOf(name).compute({
+        scores,
+        labels,
+        ignored: ignoredOf(predictions),
+        classes: vocabulary.length,
+        vocabulary,
+      });
     }
   }
   return { metrics: values };

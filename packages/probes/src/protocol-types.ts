@@ -1,5 +1,5 @@
 /** What a protocol and the data given to it look like. */
-import { DataError, type Rng, type TaskEvent } from '@unlabel/core';
+import { DataError, type CropPolicy, type Rng, type TaskEvent } from '@unlabel/core';
 import type { z } from 'zod';
 import type { Embeddings } from './embeddings.ts';
 import type { PredictionType } from './linear/loss.ts';
@@ -18,6 +18,8 @@ export interface FrameIndex {
 export interface ProbeSplit {
   readonly files: readonly string[];
   readonly labels: readonly (readonly number[])[];
+  /** VOC: classes for which a clip counts neither way. */
+  readonly ignored?: readonly (readonly number[])[] | undefined;
   /** Left out for protocols that do not look at the audio. */
   readonly embeddings?: Embeddings;
   /** Event tasks only. */
@@ -79,6 +81,8 @@ export interface Protocol {
   readonly options: z.ZodType<Record<string, unknown>>;
   /** Whether it computes on the engine, which the caller then starts. Default false. */
   readonly needsEngine?: boolean;
+  /** What becomes of images that are no squares. Default `center`. */
+  readonly crop?: CropPolicy;
   /** Whether it takes event tasks. Default false. */
   readonly takesEvents?: boolean;
   /** Whether clips must lie in the order of HEAR's embedding stage (`officialOrder`). Default false. */
@@ -101,6 +105,7 @@ export function joinSplits(splits: readonly ProbeSplit[]): ProbeSplit {
   const joined = {
     files: splits.flatMap(({ files }) => files),
     labels: splits.flatMap(({ labels }) => labels),
+    ...joinIgnored(splits),
     ...joinFrames(splits),
   };
   const embeddings = splits.map((split) => split.embeddings).filter((value) => value !== undefined);
@@ -122,6 +127,11 @@ export function embeddingsOf(split: ProbeSplit): Embeddings {
   throw new DataError('probe: this protocol needs embeddings, and a split has none');
 }
 
+function joinIgnored(splits: readonly ProbeSplit[]): { ignored?: ProbeSplit['ignored'] } {
+  if (splits.every(({ ignored }) => ignored === undefined)) return {};
+  return { ignored: splits.flatMap(({ files, ignored }) => ignored ?? files.map(() => [])) };
+}
+
 function joinFrames(splits: readonly ProbeSplit[]): { frames?: FrameIndex } {
   const parts = splits.map((split) => split.frames).filter((value) => value !== undefined);
   if (parts.length < splits.length || parts.length === 0) return {};
@@ -139,12 +149,13 @@ function joinFrames(splits: readonly ProbeSplit[]): { frames?: FrameIndex } {
 
 /** A split with its files (and their rows) in another order: file i of the result is file `order[i]`. */
 export function reorderSplit(split: ProbeSplit, order: readonly number[]): ProbeSplit {
-  const { files, labels, embeddings, frames } = split;
+  const { files, labels, ignored, embeddings, frames } = split;
   const rowsOf = (i: number): readonly [number, number] =>
     frames ? [frames.offsets[i]!, frames.offsets[i + 1]!] : [i, i + 1];
   const moved = {
     files: order.map((i) => files[i]!),
     labels: order.map((i) => labels[i]!),
+    ...(ignored && { ignored: order.map((i) => ignored[i]!) }),
     ...(frames && { frames: reorderFrames(frames, order) }),
   };
   if (!embeddings) return moved;

@@ -1,11 +1,13 @@
 /** The table of probe protocols. A new one is one file and one line here. */
 import { ConfigError, unknownName } from '@unlabel/core';
 import { chance } from './chance.ts';
+import { knnDino } from './knn/dino-protocol.ts';
 import { knn } from './knn/protocol.ts';
 import { linear } from './linear/protocol.ts';
 import { logistic } from './logistic/protocol.ts';
 import { mlp } from './mlp/protocol.ts';
 import { hearBetter, hearFaithful } from './predictor/protocol.ts';
+import { vocSvm } from './svm/protocol.ts';
 import type { Protocol } from './protocol-types.ts';
 
 /** The protocols by id. */
@@ -16,6 +18,8 @@ export const protocols: Readonly<Record<string, Protocol>> = {
   [hearBetter.id]: hearBetter,
   [knn.id]: knn,
   [logistic.id]: logistic,
+  [knnDino.id]: knnDino,
+  [vocSvm.id]: vocSvm,
   [chance.id]: chance,
 };
 

@@ -118,7 +118,10 @@ function inputOf(
   const select = (scores: Float64Array): number => {
     if (isEventMetric(primary)) throw new ConfigError(`${protocol.id}: events are not selected by the scores of clips`);
     const metric = metricOf(primary);
-    return (metric.higherIsBetter ? 1 : -1) * metric.compute({ scores, labels: valid.labels, classes, vocabulary });
+    return (
+      (metric.higherIsBetter ? 1 : -1) *
+      metric.compute({ scores, labels: valid.labels, ignored: valid.ignored, classes, vocabulary })
+    );
   };
   return {
     train,

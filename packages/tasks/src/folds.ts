@@ -6,6 +6,7 @@ import type { Fold, Task } from '@unlabel/core';
  * trains on the rest.
  */
 export function foldsOf(task: Task): Fold[] {
+  if (task.folds) return [...task.folds];
   if (task.metadata.split_mode === 'trainvaltest') return [{ train: ['train'], valid: ['valid'], test: ['test'] }];
   const names = [...task.metadata.splits].sort();
   return names.map((test, i) => {

@@ -9,6 +9,7 @@ const metricNames: Readonly<Record<MetricName, true>> = {
   pitch_acc: true,
   chroma_acc: true,
   mAP: true,
+  voc_ap: true,
   aucroc: true,
   d_prime: true,
   event_onset_200ms_fms: true,

@@ -1,5 +1,6 @@
 export * from './card.ts';
 export * from './find.ts';
+export * from './image-embedder.ts';
 export * from './load.ts';
 export * from './manifest.ts';
 export * from './model-dir.ts';

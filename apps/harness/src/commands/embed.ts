@@ -15,14 +15,15 @@ export interface EmbedOptions extends EngineCliOptions {
 export function register(program: Command): void {
   const command = program
     .command('embed <model> <files...>')
-    .description('embed audio files or folders into a NumPy array, one row a file')
+    .description('embed sounds or images, files or folders, into a NumPy array, one row a file')
     .requiredOption('-o, --out <file.npy>', 'array to write; the list of files goes to <file>.json beside it')
-    .option('--timestamps', 'one row a frame instead; times (ms) and files go to the .json')
+    .option('--timestamps', 'of sounds, one row a frame instead; times (ms) and files go to the .json')
     .addHelpText(
       'after',
       examples([
         'unlabel embed out/quickstart/delores-s a.wav b.flac -o two.npy',
         'unlabel embed logmel-stats ~/sounds -o sounds.npy',
+        'unlabel embed out/moco ~/photos -o photos.npy',
       ]),
     );
   withDisplay(withSeed(withEngine(withForeign(command)))).action(

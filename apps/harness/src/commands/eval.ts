@@ -39,7 +39,7 @@ export function register(program: Command): void {
     .description('evaluate models on tasks; the same command resumes')
     .requiredOption(
       '--tasks <dir|glob|suite>',
-      'a HEAR-style task directory, a folder of them, those a pattern matches ("tasks/esc50*"), or an embedded suite (quickstart)',
+      'a HEAR-style task directory, class folders, a VOC or COCO tree, a folder of them, those a pattern matches ("tasks/esc50*"), or an embedded suite (quickstart, images)',
     )
     .option('--only <glob>', 'tasks whose id matches, e.g. "fluid-*"')
     .option('-o, --out <dir>', 'where results and embeddings go', 'out/eval')
@@ -67,6 +67,7 @@ the test predictions beside it, and out/embeddings/ (shared by all probes, tasks
 ${examples([
   'unlabel eval out/mine --tasks "~/hear/tasks/esc50*" --dry-run',
   'unlabel eval out/mine logmel-stats chance --tasks ~/hear/tasks --only "esc50*"',
+  'unlabel eval out/moco random:resnet18 color-stats --tasks VOCdevkit/VOC2007 --protocol voc07-svm/v1',
   'unlabel eval out/mine out/mine@init --tasks quickstart -o out/eval && unlabel leaderboard build out/eval -o out/board',
 ])}`,
     );

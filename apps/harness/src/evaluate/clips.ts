@@ -1,9 +1,9 @@
 /** A task's clips by content, and where a model's embeddings of them lie. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataError, type Fold } from '@unlabel/core';
+import { DataError, type CropPolicy, type Fold } from '@unlabel/core';
 import { readJson, sha256, sha256File, writeJsonAtomic } from '@unlabel/formats';
-import { nearestRate, type OpenedTask } from '@unlabel/tasks';
+import { nearestRate, readImageFile, type OpenedTask } from '@unlabel/tasks';
 import { z } from 'zod';
 import type { ModelDescription } from '../models/describe.ts';
 import { planShards, shardSize, storeKey, type ClipRef, type EmbeddingKind, type Shard } from './store.ts';
@@ -25,7 +25,7 @@ export interface TaskPlan {
 }
 
 export interface PlanOptions {
-  /** Hz that the model wants. */
+  /** Hz that the model wants; 0 for images. */
   readonly sampleRate: number;
   /** Splits of these are needed. */
   readonly folds: readonly Fold[];
@@ -105,10 +105,11 @@ async function openHashes(
   const held = new Map(Object.entries(heldSchema.catch({}).parse(await readJson(file).catch(() => ({})))));
   let isChanged = false;
   const hashOf = async (path: string): Promise<string> => {
-    const { size, mtimeMs } = await stat(path).catch(() => ({ size: -1, mtimeMs: 0 }));
+    const archive = /^(.*\.zip)#/i.exec(path)?.[1];
+    const { size, mtimeMs } = await stat(archive ?? path).catch(() => ({ size: -1, mtimeMs: 0 }));
     const known = held.get(path);
     if (known && known[0] === size && known[1] === mtimeMs) return known[2];
-    const hash = await sha256File(path);
+    const hash = archive === undefined ? await sha256File(path) : sha256(await readImageFile(path));
     held.set(path, [size, mtimeMs, hash]);
     isChanged = true;
     return hash;
@@ -132,4 +133,5 @@ export const storeOf = (
   { fingerprint }: Pick<ModelDescription, 'fingerprint'>,
   kind: string,
   precision: string | undefined,
-): string => join(cache, 'embeddings', storeKey(fingerprint, kind, precision));
+  crop?: CropPolicy,
+): string => join(cache, 'embeddings', storeKey(fingerprint, crop ?? kind, precision));

@@ -22,6 +22,11 @@ export async function sizeOfTask(
   { folds, limit }: EvaluateOptions,
   sampleRate: number,
 ): Promise<TaskSize> {
+  if (task.modality === 'image') {
+    const splits = splitsOf(task, usedFolds(task, folds));
+    const clips = splits.reduce((sum, split) => sum + Math.min(limit ?? Infinity, task.splits.get(split)!.length), 0);
+    return { clips, seconds: clips, longestSeconds: 0 }; // an image counts as a second
+  }
   const rate = nearestRate(task.sampleRates, sampleRate) ?? sampleRate;
   const duration = task.metadata.sample_duration;
   let [clips, seconds, longestSeconds] = [0, 0, 0];
@@ -51,8 +56,14 @@ export async function dryRun(options: EvaluateOptions): Promise<string> {
       const sizes = await Promise.all(options.tasks.map((task) => sizeOfTask(task, options, model.sampleRate)));
       const longestSeconds = Math.max(...sizes.map((size) => size.longestSeconds));
       const share = Math.floor(options.memory / options.workers);
-      const speed = await pool.run({ kind: 'speed', model: ref, memory: share, longestSeconds });
-      lines.push(`${model.id}: ${memoryLine(speed, share, longestSeconds, options.workers)}\n`);
+      const speed = await pool.run({
+        kind: 'speed',
+        model: ref,
+        memory: share,
+        longestSeconds,
+        modality: model.modality ?? 'audio',
+      });
+      lines.push(`${model.id}: ${memoryLine(speed, share, longestSeconds, options.workers, model)}\n`);
       for (const [i, task] of options.tasks.entries()) {
         const size = sizes[i]!;
         const seconds = (size.seconds * speed.perSecond) / options.workers;
@@ -62,7 +73,7 @@ export async function dryRun(options: EvaluateOptions): Promise<string> {
         disk += bytes + audio;
         const kept = audio > 0 ? ` + ${showBytes(audio)} of resampled audio` : '';
         lines.push(
-          `  ${task.id.padEnd(24)} ${String(size.clips).padStart(7)} clips  ${(size.seconds / 3600).toFixed(2).padStart(7)} h  embed ${showTime(seconds).padStart(8)}  disk ${showBytes(bytes)}${kept}\n`,
+          `  ${task.id.padEnd(24)} ${sizeText(task, size)}  embed ${showTime(seconds).padStart(8)}  disk ${showBytes(bytes)}${kept}\n`,
         );
       }
     }
@@ -75,9 +86,15 @@ export async function dryRun(options: EvaluateOptions): Promise<string> {
   return lines.join('');
 }
 
-function memoryLine(speed: ModelSpeed, share: number, longest: number, workers: number): string {
+function memoryLine(
+  speed: ModelSpeed,
+  share: number,
+  longest: number,
+  workers: number,
+  { modality }: ModelDescription,
+): string {
   const fixed = `${workers} × ${showBytes(speed.residentBytes)}`;
-  const rate = `${(1 / speed.perSecond).toFixed(0)} s of audio a second a worker`;
+  const rate = `${(1 / speed.perSecond).toFixed(0)} ${modality === 'image' ? 'images' : 's of audio'} a second a worker`;
   if (speed.longestBytes === null) return `${rate}, memory about ${fixed}`;
   const state = speed.longestBytes <= share / 2 ? 'within' : 'above';
   return `${rate}, memory about ${fixed} and up to ${showBytes(Math.min(share / 2, speed.longestBytes))} each; the longest clip (${longest.toFixed(1)} s) takes ${showBytes(speed.longestBytes)} in one pass, ${state} the half of a worker's ${showBytes(share)} that passes may take`;
@@ -88,8 +105,13 @@ function embeddingBytes(task: OpenedTask, { clips, seconds }: TaskSize, speed: M
   return Math.round(seconds * speed.framesPerSecond) * (speed.frameWidth * 4 + 8);
 }
 
+const sizeText = (task: OpenedTask, { clips, seconds }: TaskSize): string =>
+  task.modality === 'image'
+    ? `${String(clips).padStart(7)} images`
+    : `${String(clips).padStart(7)} clips  ${(seconds / 3600).toFixed(2).padStart(7)} h`;
+
 const audioBytes = (task: OpenedTask, { seconds }: TaskSize, { sampleRate }: ModelDescription): number =>
-  task.sampleRates.includes(sampleRate) ? 0 : Math.round(seconds * sampleRate * 4);
+  task.modality === 'image' || task.sampleRates.includes(sampleRate) ? 0 : Math.round(seconds * sampleRate * 4);
 
 function showTime(seconds: number): string {
   if (seconds < 90) return `${seconds.toFixed(1)} s`;

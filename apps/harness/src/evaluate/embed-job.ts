@@ -136,7 +136,8 @@ async function embedClips(
   }
 }
 
-function finite(values: Float32Array, clip: ClipRef): Float32Array {
+/** @throws DataError naming the clip */
+export function finite(values: Float32Array, clip: ClipRef): Float32Array {
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad < 0) return values;
   throw new DataError(

@@ -1,10 +1,11 @@
 /** The process behind a pool slot: embeds shards and runs probes. Starts its engine only when a network needs it. */
-import { messageOf, type Embedder } from '@unlabel/core';
+import { messageOf, type Embedder, type ImageEmbedder } from '@unlabel/core';
 import type { EngineOptions } from '@unlabel/engine';
-import { openModel, type ModelRef } from '../models/resolve.ts';
+import { isNetwork, openImageModel, openModel, type ModelRef } from '../models/resolve.ts';
 import { runFewShotJob, type FewShotJob } from '../few-shot/few-shot-job.ts';
+import { embedImageShard, type EmbedImagesJob } from './embed-images.ts';
 import { embedShard, type EmbedJob } from './embed-job.ts';
-import { measureSpeed, type ModelSpeed } from './measure.ts';
+import { measureImageSpeed, measureSpeed, type ModelSpeed } from './measure.ts';
 import { runPredictJob, type PredictJob } from '../predict/predict-job.ts';
 import { runProbeJob, type ProbeJob, type ProbeSummary } from './probe-job.ts';
 
@@ -13,11 +14,12 @@ export interface SpeedJob {
   readonly kind: 'speed';
   readonly model: ModelRef;
   readonly memory: number;
+  readonly modality: 'audio' | 'image';
   /** Of the longest clip. */
   readonly longestSeconds: number;
 }
 
-export type Job = EmbedJob | ProbeJob | PredictJob | SpeedJob | FewShotJob;
+export type Job = EmbedJob | EmbedImagesJob | ProbeJob | PredictJob | SpeedJob | FewShotJob;
 export type JobResult<J extends Job> = J extends ProbeJob
   ? ProbeSummary
   : J extends SpeedJob
@@ -30,22 +32,31 @@ export type WorkerReply =
   | { readonly progress: number | string };
 
 const engineOptions = JSON.parse(process.argv[2] ?? '{}') as EngineOptions;
-let open: { key: string; embedder: Embedder; environment: Record<string, unknown> } | undefined;
+interface Opened<E extends Embedder | ImageEmbedder> {
+  readonly key: string;
+  readonly embedder: E;
+  readonly environment: Record<string, unknown>;
+}
+let open: Opened<Embedder | ImageEmbedder> | undefined;
 
-async function embedderOf(ref: ModelRef, memory: number): Promise<NonNullable<typeof open>> {
-  const key = JSON.stringify(ref);
+async function opened<E extends Embedder | ImageEmbedder>(
+  ref: ModelRef,
+  memory: number,
+  load: (ref: ModelRef) => Promise<E>,
+): Promise<Opened<E>> {
+  const key = JSON.stringify([ref, load.name]);
   if (open?.key !== key) {
     open?.embedder.dispose?.();
     open = undefined;
     let environment: Record<string, unknown> = { engine: 'none', node: process.version };
-    if (ref.kind === 'directory' || ref.kind === 'random') {
+    if (isNetwork(ref)) {
       const { useEngine } = await import('@unlabel/engine');
       environment = { ...(await useEngine(engineOptions)) };
     }
-    open = { key, embedder: await openModel(ref), environment };
+    open = { key, embedder: await load(ref), environment };
   }
   open.embedder.setMemory?.(memory);
-  return open;
+  return open as Opened<E>; // by its key
 }
 
 async function run(job: Job): Promise<unknown> {
@@ -53,7 +64,13 @@ async function run(job: Job): Promise<unknown> {
   if (job.kind === 'probe') return runProbeJob(job, engineOptions, report);
   if (job.kind === 'predict') return runPredictJob(job, engineOptions, report);
   if (job.kind === 'few-shot') return runFewShotJob(job, report);
-  const { embedder, environment } = await embedderOf(job.model, job.memory);
+  if (job.kind === 'embed-images') {
+    const { embedder, environment } = await opened(job.model, job.memory, openImageModel);
+    return embedImageShard(job, embedder, environment, report);
+  }
+  if (job.kind === 'speed' && job.modality === 'image')
+    return measureImageSpeed((await opened(job.model, job.memory, openImageModel)).embedder);
+  const { embedder, environment } = await opened(job.model, job.memory, openModel);
   return job.kind === 'speed'
     ? measureSpeed(embedder, job.longestSeconds)
     : embedShard(job, embedder, environment, report);

@@ -2,7 +2,7 @@
  * Models × tasks: embed what is not embedded yet, probe what has no result yet, in worker processes. Every finished piece is on
  * disk before the next begins, so the same command goes on where it was stopped, and ends with the same numbers.
  */
-import { ConfigError, DataError, messageOf, type Fold, type Result } from '@unlabel/core';
+import { ConfigError, DataError, messageOf, type CropPolicy, type Fold, type Result } from '@unlabel/core';
 import type { EngineOptions } from '@unlabel/engine';
 import { foldsOf, type OpenedTask } from '@unlabel/tasks';
 import { isDivisible } from '@unlabel/probes';
@@ -12,7 +12,9 @@ import { describeModel, type ModelDescription } from '../models/describe.ts';
 import type { ModelRef } from '../models/resolve.ts';
 import { planTask, storeOf, type TaskPlan } from './clips.ts';
 import { createPool, type Pool } from './pool.ts';
-import { checkProbe, type ProbeJob } from './probe-job.ts';
+import type { EmbedImagesJob } from './embed-images.ts';
+import type { EmbedJob } from './embed-job.ts';
+import { checkProbe, cropOf, type ProbeJob } from './probe-job.ts';
 import { heldResult, readResult, resultFile, type Rerun } from './result-file.ts';
 import { committedClips, type Shard } from './store.ts';
 
@@ -55,6 +57,24 @@ export interface Pair {
 
 const hears = ({ ref }: ModelDescription): boolean => ref.kind !== 'chance';
 
+/** Whether a model takes what a task has; one that looks at labels alone takes all. */
+const takes = ({ modality }: ModelDescription, task: OpenedTask): boolean =>
+  modality === undefined || modality === (task.modality ?? 'audio');
+
+const cropFor = (task: OpenedTask, protocol: string): CropPolicy | undefined =>
+  task.modality === 'image' ? cropOf(protocol) : undefined;
+
+/** @throws ConfigError for a model that none of the tasks is for */
+function refuseIdle(models: readonly ModelDescription[], tasks: readonly OpenedTask[]): void {
+  const idle = models.find((model) => !tasks.some((task) => takes(model, task)));
+  if (idle) {
+    const [own, others] = idle.modality === 'image' ? ['images', 'sounds'] : ['sounds', 'images'];
+    throw new ConfigError(
+      `${idle.id}: takes ${own}; the tasks (${tasks.map(({ id }) => id).join(', ')}) are of ${others}.`,
+    );
+  }
+}
+
 /** The folds of a task that are used. */
 export const usedFolds = (task: OpenedTask, folds: readonly number[] | undefined): Fold[] => {
   const all = foldsOf(task);
@@ -86,12 +106,13 @@ export async function planAll(options: EvaluateOptions): Promise<Plan> {
   const cache = options.cache ?? options.out;
   for (const task of tasks) checkProbe(task, options.protocol, folds);
   const models = await Promise.all(options.models.map((model) => describeModel(model)));
+  refuseIdle(models, tasks);
   const rates = [...new Set(models.filter(hears).map(({ sampleRate }) => sampleRate))];
   const hashing = display.task('read tasks', tasks.length * Math.max(1, rates.length), 'tasks');
   const plans = new Map<string, TaskPlan>();
   let read = 0;
   for (const task of tasks) {
-    for (const sampleRate of rates) {
+    for (const sampleRate of rates.filter((rate) => (rate === 0) === (task.modality === 'image'))) {
       plans.set(
         `${task.dir}@${sampleRate}`,
         await planTask(task, { sampleRate, folds: usedFolds(task, folds), limit, cache }),
@@ -102,7 +123,7 @@ export async function planAll(options: EvaluateOptions): Promise<Plan> {
   hashing.finish(`${tasks.length} tasks`);
   const pairs: Pair[] = [];
   for (const model of models) {
-    for (const task of tasks) {
+    for (const task of tasks.filter((one) => takes(model, one))) {
       const kind = task.metadata.embedding_type;
       const results = [];
       for (const seed of options.seeds) {
@@ -110,7 +131,13 @@ export async function planAll(options: EvaluateOptions): Promise<Plan> {
         results.push({ seed, file, held: await heldResult(file, options.rerun, model, task, display) });
       }
       const plan = hears(model) ? plans.get(`${task.dir}@${model.sampleRate}`) : undefined;
-      pairs.push({ model, task, plan, store: storeOf(cache, model, kind, options.engine.precision), results });
+      pairs.push({
+        model,
+        task,
+        plan,
+        store: storeOf(cache, model, kind, options.engine.precision, cropFor(task, options.protocol)),
+        results,
+      });
     }
   }
   return { cache, pairs };
@@ -226,8 +253,13 @@ function embedAll(
       const memory = Math.max(1, Math.floor(options.memory / options.workers));
       const { wanted } = most.get(key)!;
       const output = task.metadata.embedding_type;
+      const crop = cropFor(task, options.protocol);
+      const shared = { model: model.ref, store, shard, wanted, memory };
+      const embed: EmbedJob | EmbedImagesJob = crop
+        ? { kind: 'embed-images', ...shared, crop }
+        : { kind: 'embed', ...shared, output, cache };
       job = pool
-        .run({ kind: 'embed', model: model.ref, store, shard, wanted, output, cache, memory }, false, (clips) => {
+        .run(embed, false, (clips) => {
           if (typeof clips === 'number') progress?.update((embedded += clips), model.id);
         })
         .then(() => {

@@ -1,13 +1,14 @@
 /** One model on one task: read its embeddings, run the protocol, write the result and the test predictions. */
 import { basename } from 'node:path';
-import { ConfigError, type Fold, type Prediction, type Result } from '@unlabel/core';
+import { ConfigError, type CropPolicy, type Fold, type Prediction, type Result } from '@unlabel/core';
 import type { EngineOptions } from '@unlabel/engine';
 import { writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
 import { protocols, runProbe, warmProbe, type FoldOutcome, type ProbeRun, type Share } from '@unlabel/probes';
-import { foldsOf, openTask, type OpenedTask } from '@unlabel/tasks';
+import { foldsOf, type OpenedTask } from '@unlabel/tasks';
 import type { ModelDescription } from '../models/describe.ts';
 import { version } from '../version.ts';
 import { fileJournal } from './journal.ts';
+import { openAnyTask } from './open-task.ts';
 import { readSplits, type EmbeddedTask } from './splits.ts';
 
 export interface ProbeJob extends EmbeddedTask {
@@ -39,7 +40,7 @@ export async function runProbeJob(
   report: (text: string) => void = () => {},
 ): Promise<ProbeSummary> {
   const { model, file, seed, limit } = job;
-  const task = await openTask(job.taskDir);
+  const task = await openAnyTask(job.taskDir);
   const read = await readSplits(task, job);
   const protocol = job.shards.length > 0 ? job.protocol : 'chance/v1';
   let environment: Record<string, unknown> = { ...read.environment, harness: version };
@@ -99,8 +100,12 @@ export async function runProbeJob(
       revision: task.revision,
       predictionType: task.metadata.prediction_type,
       embeddingType: task.metadata.embedding_type,
+      ...(task.modality && { modality: task.modality }),
     },
-    protocol: { id: job.protocol, options: result.options },
+    protocol: {
+      id: job.protocol,
+      options: { ...result.options, ...(task.modality === 'image' && { crop: cropOf(job.protocol) }) },
+    },
     seed,
     metrics: result.metrics,
     primary: result.primary,
@@ -120,6 +125,9 @@ export async function runProbeJob(
   await journal.clear();
   return { seconds: result.seconds };
 }
+
+/** What a protocol does with images that are no squares. */
+export const cropOf = (protocol: string): CropPolicy => protocols[protocol]?.crop ?? 'center';
 
 const line = (prediction: Prediction): string => `${JSON.stringify(prediction)}\n`;
 const round = (seconds: number): number => Math.round(seconds * 1000) / 1000;

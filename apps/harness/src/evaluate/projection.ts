@@ -22,9 +22,10 @@ export async function writeTaskProjection(
   const model = await describeModel(ref);
   for (const task of tasks) {
     const { prediction_type: prediction, embedding_type: kind } = task.metadata;
+    if ((task.modality ?? 'audio') !== model.modality) continue;
     if (prediction !== 'multiclass' || kind !== 'scene' || task.vocabulary.length > 20) continue;
     const { splits } = await planTask(task, { sampleRate: model.sampleRate, folds: foldsOf(task), cache });
-    const store = storeOf(cache, model, kind, precision);
+    const store = storeOf(cache, model, kind, precision, task.modality === 'image' ? 'center' : undefined);
     const shards = splits.flatMap((split) => split.shards);
     const done = await Promise.all(
       shards.map(async (shard) => (await committedClips(store, shard)) >= shard.clips.length),

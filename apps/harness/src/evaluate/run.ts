@@ -1,6 +1,6 @@
 /** What `unlabel eval` does: find models and tasks, evaluate, print the scores. */
 import { existsSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { ConfigError, unknownName, type Result } from '@unlabel/core';
 import { protocols } from '@unlabel/probes';
 import type { OpenedTask } from '@unlabel/tasks';
@@ -29,17 +29,21 @@ export async function openTasks(
   workers: number,
   display: Display,
 ): Promise<OpenedTask[]> {
-  const { findTasks, openTask } = await import('@unlabel/tasks');
+  const { findAnyTasks, openAnyTask } = await import('./open-task.ts');
   const isSuite = suiteNames.includes(source) && !existsSync(source);
   const pattern = !isSuite && !existsSync(source) && isGlob(basename(source)) ? basename(source) : undefined;
-  const dir = isSuite ? 'out/data' : pattern === undefined ? source : dirname(source);
-  if (isSuite) await buildData({ suite: source, out: dir, workers, display });
+  const dir = isSuite
+    ? join('out/data', source === 'images' ? 'images' : 'tasks')
+    : pattern === undefined
+      ? source
+      : dirname(source);
+  if (isSuite) await buildData({ suite: source, out: 'out/data', workers, display });
   const inDir = globMatcher(pattern);
   const matches = globMatcher(only);
   const tasks: OpenedTask[] = [];
-  for (const path of await findTasks(dir)) {
+  for (const path of await findAnyTasks(dir)) {
     if (!inDir(basename(path))) continue;
-    const task = await openTask(path);
+    const task = await openAnyTask(path);
     if (matches(task.id)) tasks.push(task);
   }
   if (tasks.length === 0)

@@ -75,9 +75,11 @@ function unheard(task: Task, split: string, count: number): ProbeSplit {
 const eventsOf = (task: Task, split: string, count: number): FrameIndex['events'] =>
   (task.splits.get(split) ?? []).slice(0, count).map(({ events }) => events ?? []);
 
-function labelsOf(task: Task, split: string, count: number): Pick<ProbeSplit, 'files' | 'labels'> {
+function labelsOf(task: Task, split: string, count: number): Pick<ProbeSplit, 'files' | 'labels' | 'ignored'> {
   const clips = (task.splits.get(split) ?? []).slice(0, count);
-  return { files: clips.map(({ file }) => file), labels: clips.map(({ labels }) => labels) };
+  const rows = { files: clips.map(({ file }) => file), labels: clips.map(({ labels }) => labels) };
+  const hasIgnored = clips.some(({ ignored }) => ignored !== undefined && ignored.length > 0);
+  return hasIgnored ? { ...rows, ignored: clips.map(({ ignored = [] }) => ignored) } : rows;
 }
 
 function storedClip({ clips }: StoreIndex, hash: string, store: string): StoredClip {

@@ -41,7 +41,7 @@ export interface Shard {
 
 /**
  * Folder of a model's embeddings: other weights, front-end, code, precision or kind never meet in one.
- * @param kind a kind, of windows with their length: `windows-5s`
+ * @param kind a kind, of windows with their length: `windows-5s`; of images what becomes of those that are no squares: `center`
  */
 export function storeKey(fingerprint: string, kind: string, precision: string | undefined): string {
   const key = sha256(JSON.stringify([fingerprint, kind, precision ?? 'float32', embeddingRevision])).slice(0, 8);

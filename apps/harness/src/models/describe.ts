@@ -1,8 +1,9 @@
 /** What evaluation needs to know of a model before a worker opens it: read from its config, without the engine. */
-import { load } from '@unlabel/core';
+import { createRng, load, type ModelConfig } from '@unlabel/core';
 import { methods } from '../registry.ts';
 import { statisticsBaseline, type BaselineId } from './baselines.ts';
 import { countValues, fingerprintFile, readModelConfig } from '@unlabel/zoo/files';
+import { colorStats, isImageBaseline, randomBackboneConfig, randomBackboneFingerprint } from './image-baselines.ts';
 import type { ModelRef } from './resolve.ts';
 
 export interface ModelDescription {
@@ -10,7 +11,9 @@ export interface ModelDescription {
   readonly id: string;
   readonly method: string;
   readonly fingerprint: string;
-  /** Hz; 0 when it hears nothing (chance). */
+  /** What it takes; undefined for one that looks at labels alone (chance). */
+  readonly modality?: 'audio' | 'image';
+  /** Hz; 0 for images, and when it hears nothing (chance). */
   readonly sampleRate: number;
   readonly source: string;
   /** Values of the kept network, buffers apart; 0 for statistics. */
@@ -32,8 +35,12 @@ export async function describeModel(ref: ModelRef): Promise<ModelDescription> {
         sawUnlabelled: [],
       };
     case 'baseline': {
+      if (isImageBaseline(ref.id)) {
+        const { id, method, fingerprint, source } = colorStats;
+        return { ref, id, method, modality: 'image', fingerprint, sampleRate: 0, source, params: 0, sawUnlabelled: [] };
+      }
       const { id, method, fingerprint, sampleRate, source } = statisticsBaseline(ref.id as BaselineId);
-      return { ref, id, method, fingerprint, sampleRate, source, params: 0, sawUnlabelled: [] };
+      return { ref, id, method, modality: 'audio', fingerprint, sampleRate, source, params: 0, sawUnlabelled: [] };
     }
     case 'directory': {
       const config = await readModelConfig(ref.dir);
@@ -41,8 +48,8 @@ export async function describeModel(ref: ModelRef): Promise<ModelDescription> {
         ref,
         id: ref.id,
         method: config.method,
+        ...takes(config.input),
         fingerprint: await fingerprintFile(ref.dir),
-        sampleRate: Number(config.input['sampleRate'] ?? 16000),
         source: ref.source,
         params: await countValues(ref.dir),
         sawUnlabelled: config.training.sawUnlabelled,
@@ -54,13 +61,37 @@ export async function describeModel(ref: ModelRef): Promise<ModelDescription> {
       const opened = await pythonEmbedder(ref);
       const { id, method, fingerprint, sampleRate, source, params } = opened;
       opened.dispose?.();
-      return { ref, id, method, fingerprint, sampleRate, source, params, sawUnlabelled: [] };
+      return { ref, id, method, modality: 'audio', fingerprint, sampleRate, source, params, sawUnlabelled: [] };
     }
     case 'onnx': {
       const { describeOnnx } = await import('./onnx/onnx-embedder.ts');
       const { sidecar, fingerprint } = await describeOnnx(ref.file);
       const { id = ref.id, method = 'onnx', sampleRate } = sidecar;
-      return { ref, id, method, fingerprint, sampleRate, source: ref.file, params: 0, sawUnlabelled: [] };
+      return {
+        ref,
+        id,
+        method,
+        modality: 'audio',
+        fingerprint,
+        sampleRate,
+        source: ref.file,
+        params: 0,
+        sawUnlabelled: [],
+      };
+    }
+    case 'backbone': {
+      const config = randomBackboneConfig(ref.backbone, ref.seed);
+      return {
+        ref,
+        id: ref.id,
+        method: 'random',
+        modality: 'image',
+        fingerprint: randomBackboneFingerprint(config),
+        sampleRate: 0,
+        source: `random:${ref.backbone} seed ${ref.seed}`,
+        params: await countBackbone(config),
+        sawUnlabelled: [],
+      };
     }
     case 'random': {
       const { randomFingerprint, randomModel, randomParams } = await import('./random-model.ts');
@@ -71,11 +102,28 @@ export async function describeModel(ref: ModelRef): Promise<ModelDescription> {
         id: ref.id,
         method: method.id,
         fingerprint: randomFingerprint(described),
-        sampleRate: Number(described.input['sampleRate'] ?? 16000),
+        ...takes(described.input),
         source: `random:${ref.method}@${ref.preset} seed ${ref.seed}`,
         params: randomParams(method, ref),
         sawUnlabelled: [],
       };
     }
   }
+}
+
+function takes(input: Readonly<Record<string, unknown>>): Pick<ModelDescription, 'modality' | 'sampleRate'> {
+  if (input['modality'] === 'image') return { modality: 'image', sampleRate: 0 };
+  return { modality: 'audio', sampleRate: Number(input['sampleRate'] ?? 16000) };
+}
+
+async function countBackbone({ backbone: { id, config } }: ModelConfig): Promise<number> {
+  const [{ backboneFamilies }, { countParams, disposeParams, trainableOf, useEngine }] = await Promise.all([
+    import('@unlabel/backbones'),
+    import('@unlabel/engine'),
+  ]);
+  await useEngine();
+  const { params } = backboneFamilies[id]!.build(config, createRng(0));
+  const count = countParams(trainableOf(params));
+  disposeParams(params);
+  return count;
 }

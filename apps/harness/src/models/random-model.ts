@@ -1,7 +1,16 @@
 /** `random:METHOD`: the method's network as it starts, from a seed. */
-import { canonicalJson, createRng, load, type Embedder, type Method, type ModelConfig } from '@unlabel/core';
+import {
+  canonicalJson,
+  createRng,
+  load,
+  type Embedder,
+  type ImageEmbedder,
+  type Method,
+  type ModelConfig,
+} from '@unlabel/core';
 import { countParams, disposeParams, trainableOf } from '@unlabel/engine';
 import { sha256 } from '@unlabel/formats';
+import type { NetworkOptions } from '@unlabel/zoo';
 import { resolveMethod } from '../pretrain/recipe.ts';
 import { methods } from '../registry.ts';
 import type { ModelRef } from './resolve.ts';
@@ -28,18 +37,27 @@ export const randomFingerprint = (described: Omit<ModelConfig, 'backbone'>): str
 
 export async function randomEmbedder(ref: RandomRef): Promise<Embedder> {
   const { networkEmbedder } = await import('@unlabel/zoo');
+  return networkEmbedder(await randomNetwork(ref));
+}
+
+export async function randomImageEmbedder(ref: RandomRef): Promise<ImageEmbedder> {
+  const { imageEmbedder } = await import('@unlabel/zoo');
+  return imageEmbedder(await randomNetwork(ref));
+}
+
+async function randomNetwork(ref: RandomRef): Promise<NetworkOptions> {
   const method = await load(methods, ref.method, 'method');
   const described = randomModel(method, ref);
   const { backbone } = method.build(method.config.parse(described.methodConfig), {
     rng: createRng(ref.seed).fork('model'),
   });
-  return networkEmbedder({
+  return {
     id: ref.id,
     backbone,
     config: { ...described, backbone: { id: backbone.id, config: { ...backbone.config } } },
     fingerprint: randomFingerprint(described),
     source: `random:${ref.method}@${ref.preset} seed ${ref.seed}`,
-  });
+  };
 }
 
 /** Number of trainable values. */

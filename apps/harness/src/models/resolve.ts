@@ -1,10 +1,17 @@
 /** From what the user writes as MODEL to an Embedder. Workers resolve the same reference again in their own process. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ConfigError, unknownName, type Embedder } from '@unlabel/core';
+import { ConfigError, unknownName, type Embedder, type ImageEmbedder } from '@unlabel/core';
 import { methods } from '../registry.ts';
 import { baselineIds, statisticsBaseline, type BaselineId } from './baselines.ts';
 import { findCheckpoint, isModelDir } from '@unlabel/zoo/files';
+import {
+  colorStats,
+  imageBaselineIds,
+  isImageBaseline,
+  randomBackboneEmbedder,
+  randomBackbones,
+} from './image-baselines.ts';
 import type { OnnxModelRef } from './onnx/onnx-embedder.ts';
 import type { PythonModelRef } from './python/python-embedder.ts';
 
@@ -20,6 +27,8 @@ export type ModelRef =
       readonly preset: string;
       readonly seed: number;
     }
+  /** A network of images as it starts. */
+  | { readonly kind: 'backbone'; readonly id: string; readonly backbone: string; readonly seed: number }
   | PythonModelRef
   | OnnxModelRef;
 
@@ -38,6 +47,8 @@ export const modelForms = [
   'a model folder with model.safetensors and config.json',
   'a checkpoint of the zoo by its id (`unlabel zoo ls`)',
   'random:METHOD[@PRESET] (a fresh network, --seed)',
+  `random:BACKBONE, for images: ${Object.keys(randomBackbones).join(', ')} (--seed)`,
+  ...imageBaselineIds.map((id) => `${id}, for images (what colours there are, and where)`),
   ...baselineIds.map((id) => `${id} (mean and standard deviation over time)`),
   'python:MODULE[?weights=PATH&python=EXE&timeout=SECONDS] (a Python module with the HEAR API)',
   'FILE.onnx with its front-end in FILE.onnx.json (needs onnxruntime-node)',
@@ -49,11 +60,14 @@ export function parseModel(text: string, seed: number, foreign: ForeignOptions =
   if (text.startsWith('python:')) return pythonRef(text, foreign);
   if (text.endsWith('.onnx')) return onnxRef(text);
   if (text === 'chance') return { kind: 'chance', id: 'chance' };
-  if ((baselineIds as readonly string[]).includes(text)) return { kind: 'baseline', id: text };
+  if ((baselineIds as readonly string[]).includes(text) || isImageBaseline(text)) return { kind: 'baseline', id: text };
   const random = /^random:([^@]+)(?:@(.+))?$/.exec(text);
   if (random) {
     const [method, preset] = [random[1]!, random[2] ?? 'paper'];
-    if (!Object.hasOwn(methods, method)) throw new ConfigError(unknownName('method', method, Object.keys(methods)));
+    if (Object.hasOwn(randomBackbones, method) && random[2] === undefined)
+      return { kind: 'backbone', id: `${method}-random`, backbone: method, seed };
+    if (!Object.hasOwn(methods, method))
+      throw new ConfigError(unknownName('method', method, [...Object.keys(methods), ...Object.keys(randomBackbones)]));
     return { kind: 'random', id: `${method}-random`, method, preset, seed };
   }
   const isInit = text.endsWith('@init');
@@ -68,7 +82,7 @@ export function parseModel(text: string, seed: number, foreign: ForeignOptions =
         'If it is a run that was stopped, finish it first with the command in its config.json.',
     );
   }
-  const known = ['chance', ...baselineIds, ...Object.keys(methods).map((id) => `random:${id}`)];
+  const known = ['chance', ...baselineIds, ...imageBaselineIds, ...Object.keys(methods).map((id) => `random:${id}`)];
   throw new ConfigError(
     `${unknownName('model', text, known)}\nA MODEL is one of:\n${modelForms.map((form) => `  - ${form}`).join('\n')}`,
   );
@@ -111,11 +125,40 @@ function onnxRef(text: string): OnnxModelRef {
 
 const idOf = (base: string, isInit: boolean): string => `${base.split(/[\\/]/).at(-1)}${isInit ? '-init' : ''}`;
 
-/** Build the Embedder. Networks need the engine running; `chance` has no embeddings. */
+/** Whether the engine must run before it is opened. */
+export const isNetwork = ({ kind }: ModelRef): boolean =>
+  kind === 'directory' || kind === 'random' || kind === 'backbone';
+
+/** Build the embedder of a model of images. Networks need the engine running. */
+export async function openImageModel(ref: ModelRef): Promise<ImageEmbedder> {
+  switch (ref.kind) {
+    case 'baseline':
+      if (isImageBaseline(ref.id)) return colorStats;
+      break;
+    case 'backbone': {
+      return randomBackboneEmbedder(ref.id, ref.backbone, ref.seed);
+    }
+    case 'directory': {
+      const { imageEmbedder, loadModelDir } = await import('@unlabel/zoo');
+      return imageEmbedder({ ...(await loadModelDir(ref.dir)), id: ref.id, source: ref.source });
+    }
+    case 'random': {
+      const { randomImageEmbedder } = await import('./random-model.ts');
+      return randomImageEmbedder(ref);
+    }
+    default:
+  }
+  throw new ConfigError(`${ref.id}: takes no images.`);
+}
+
+/** Build the Embedder of a model of sounds. Networks need the engine running; `chance` has no embeddings. */
 export async function openModel(ref: ModelRef): Promise<Embedder> {
   switch (ref.kind) {
     case 'baseline':
+      if (isImageBaseline(ref.id)) throw new ConfigError(`${ref.id}: takes images, no sounds.`);
       return statisticsBaseline(ref.id as BaselineId);
+    case 'backbone':
+      throw new ConfigError(`${ref.id}: takes images, no sounds.`);
     case 'chance':
       throw new ConfigError('chance has no embeddings.');
     case 'directory': {

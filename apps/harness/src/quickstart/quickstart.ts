@@ -44,7 +44,7 @@ export async function quickstart(options: QuickstartOptions): Promise<void> {
       display,
       ...(existsSync(probed) && { probe: { taskDir: probed, everySteps: probedEvery } }),
     });
-    const opened = await openTasks(dataDir, undefined, workers, display);
+    const opened = await openTasks(join(dataDir, 'tasks'), undefined, workers, display);
     const tasks = opened.filter(({ metadata }) => metadata.embedding_type === 'scene'); // drum-events is for event protocols
     const models = [run, `${run}@init`, 'logmel-stats', 'mfcc-stats', 'chance'].map((text) =>
       parseModel(text, options.seed),

@@ -42,7 +42,7 @@ export async function importFile(file: string, options: ImportFileOptions): Prom
     for (const [name, tensor] of tensors) arrays[name] = await tensor.read();
     await writeWeights(staging, arrays, { dtype });
     const isUsable = map.family in backboneFamilies;
-    const backbone = { id: map.family, config: { ...config } };
+    const backbone = { id: map.family, config: { ...(map.familyConfig?.(config) ?? config) } };
     const embedding = isUsable ? await embeddingSizes(backbone) : undefined;
     const model: ModelConfig = {
       schema: 1,

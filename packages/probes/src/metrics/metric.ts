@@ -10,6 +10,8 @@ export interface MetricInput {
   readonly scores: Float32Array | Float64Array;
   /** Indices of the true classes of each clip: one for multiclass, zero or more for multilabel. */
   readonly labels: readonly (readonly number[])[];
+  /** Classes for which each clip counts neither way; only VOC's metric reads it. */
+  readonly ignored?: readonly (readonly number[])[] | undefined;
   /** C. */
   readonly classes: number;
   /** Names of the classes; `chroma_acc` reads the pitches from it when all of them are whole numbers. */

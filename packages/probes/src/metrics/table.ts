@@ -5,6 +5,7 @@ import { chromaAccuracy, pitchAccuracy, top1Accuracy } from './accuracy.ts';
 import { meanAveragePrecision } from './map.ts';
 import type { Metric } from './metric.ts';
 import { aucroc, dPrime } from './roc.ts';
+import { vocMeanAp } from './voc-mean-ap.ts';
 
 /** Metrics of one vector of scores a clip. Event metrics compare lists of events and have a table of their own shape. */
 export type SceneMetricName = Exclude<MetricName, `event_${string}` | `segment_${string}`>;
@@ -14,6 +15,7 @@ export const metrics: Readonly<Record<SceneMetricName, Metric>> = {
   pitch_acc: pitchAccuracy,
   chroma_acc: chromaAccuracy,
   mAP: meanAveragePrecision,
+  voc_ap: vocMeanAp,
   aucroc,
   d_prime: dPrime,
 };

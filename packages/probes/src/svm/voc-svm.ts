@@ -90,7 +90,7 @@ export function fitVocSvm(
     const chosen = crossValidate(rows, targets, options, folds);
     refit(rows, chosen, options);
     chosen.forEach(({ cost, validation, state, target }, i) => {
-      const decisions = decide(test.embeddings, state.w);
+      const decisions = decisionsOf(test.embeddings, state.w);
       const { isPositive, isKept } = testLabels(test, classes, from + i);
       const kept = decisions.filter((_, row) => isKept[row]);
       results.push({
@@ -219,7 +219,8 @@ function refit(rows: Rows, chosen: readonly Chosen[], options: VocSvmOptions): v
   }
 }
 
-function decide(embeddings: Embeddings, w: Float64Array): Float64Array {
+/** w·x + b of each image; w [D + 1] are the weights of a `VocSvmClass`. */
+export function decisionsOf(embeddings: Embeddings, w: Float64Array): Float64Array {
   const row = new Float64Array(embeddings.width + 1);
   return Float64Array.from({ length: countOf(embeddings) }, (_, i) => {
     normalizedRow(embeddings, i, row, 0);

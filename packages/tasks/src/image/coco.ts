@@ -153,6 +153,11 @@ export async function readCocoTask(path: string): Promise<Findings & { task: Coc
         findings,
       );
   }
+  const sourceOf = (split: string): ImageFiles => {
+    const source = sources.get(split);
+    if (!source) throw new DataError(`the images of ${split} were not found`);
+    return source;
+  };
   const task: CocoTask = {
     layout: 'coco',
     id: (isFile ? stem : basename(resolve(dir))).toLowerCase(),
@@ -163,11 +168,8 @@ export async function readCocoTask(path: string): Promise<Findings & { task: Coc
     vocabulary,
     splits,
     truths,
-    readImage: async (split, { file }) => {
-      const source = sources.get(split);
-      if (!source) throw new DataError(`the images of ${split} were not found`);
-      return source.read(file);
-    },
+    imagePath: (split, { file }) => sourceOf(split).pathOf(file),
+    readImage: async (split, { file }) => sourceOf(split).read(file),
     close: async () => {
       for (const source of sources.values()) await source.close();
     },

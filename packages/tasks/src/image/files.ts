@@ -10,6 +10,8 @@ export interface ImageFiles {
   /** For messages. */
   readonly name: string;
   has(file: string): boolean;
+  /** For `readImageFile`, whether it is there or not. */
+  pathOf(file: string): string;
   /** @throws DataError naming the file when it is missing or cannot be read */
   read(file: string): Promise<Uint8Array>;
   close(): Promise<void>;
@@ -25,15 +27,20 @@ export function filesInFolder(dir: string): ImageFiles {
     const path = resolve(root, file);
     return path.startsWith(`${root}${sep}`) ? path : undefined;
   };
+  const inside = (file: string): string => {
+    const path = pathOf(file);
+    if (path === undefined) throw new DataError(`${file}: names a file outside of ${dir}`);
+    return path;
+  };
   return {
     name: dir,
     has: (file) => {
       const path = pathOf(file);
       return path !== undefined && existsSync(path);
     },
+    pathOf: (file) => inside(file),
     async read(file) {
-      const path = pathOf(file);
-      if (path === undefined) throw new DataError(`${file}: names a file outside of ${dir}`);
+      const path = inside(file);
       try {
         return await readFile(path);
       } catch (cause) {
@@ -55,6 +62,7 @@ export async function filesInZip(path: string): Promise<ImageFiles> {
   return {
     name: path,
     has: (file) => entryOf(file) !== undefined,
+    pathOf: (file) => `${resolve(path)}${entryMark}${entryOf(file) ?? file}`,
     async read(file) {
       const entry = entryOf(file);
       if (entry === undefined) throw new DataError(`${path}: holds no ${file}`);
@@ -62,6 +70,26 @@ export async function filesInZip(path: string): Promise<ImageFiles> {
     },
     close: () => zip.close(),
   };
+}
+
+/** Between an archive and a name in it. */
+const entryMark = '#';
+const opened = new Map<string, ReturnType<typeof openZip>>();
+
+/**
+ * Bytes at a path from `ImageTask.imagePath`. Archives stay open.
+ * @throws DataError naming the file when it is missing or cannot be read
+ */
+export async function readImageFile(path: string): Promise<Uint8Array> {
+  const at = path.toLowerCase().indexOf(`.zip${entryMark}`);
+  if (at < 0) {
+    return readFile(path).catch((cause: unknown) => {
+      throw new DataError(`${path}: could not be read (${messageOf(cause)})`, { cause });
+    });
+  }
+  const archive = path.slice(0, at + 4);
+  if (!opened.has(archive)) opened.set(archive, openZip(archive));
+  return (await opened.get(archive)!).read(path.slice(at + 5));
 }
 
 /** A folder of images, or an archive of them. */

@@ -69,6 +69,7 @@ export async function readFolderTask(dir: string): Promise<Findings & { task: Im
     hasBoxes: false,
     vocabulary,
     splits,
+    imagePath: (_, { file }) => files.pathOf(file),
     readImage: (_, { file }) => files.read(file),
     close: async () => {},
   };

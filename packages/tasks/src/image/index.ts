@@ -6,6 +6,8 @@ export {
   type CocoTask,
   type ReadCocoOptions,
 } from './coco.ts';
+export { imageEvaluation } from './evaluation.ts';
+export { readImageFile } from './files.ts';
 export { readFolderTask } from './folders.ts';
 export { imageGoldens } from './goldens.ts';
 export * from './open-image-task.ts';

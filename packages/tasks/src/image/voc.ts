@@ -71,6 +71,7 @@ export async function readVocTask(
     splits,
     annotations,
     segmentation: await readSegmentation(dir, findings),
+    imagePath: (_, { file }) => images.pathOf(basename(file)),
     readImage: (_, { file }) => images.read(basename(file)),
     close: async () => {},
   };

@@ -1,7 +1,8 @@
 /** DINO's vision transformers (facebookresearch/dino): student and teacher of a run, or the released backbone alone. */
+import { imageNetInput } from './image-input.ts';
 import type { KeyMap } from './key-map.ts';
 import { resnetNetwork } from './resnet-shapes.ts';
-import { vitConfig, vitShapes } from './vit-shapes.ts';
+import { vitConfig, vitFamilyConfig, vitShapes } from './vit-shapes.ts';
 
 const parts = {
   teacher: ['teacher.backbone.', 'teacher.module.backbone.', 'backbone.', 'module.backbone.', ''],
@@ -17,6 +18,8 @@ export const dino: KeyMap = {
   signature: [/^cls_token$/, /^patch_embed\.proj\.weight$/, /^blocks\.0\.attn\.qkv\.weight$/],
   leftOut: [[/^head\./, 'classifier']],
   configOf: vitConfig,
+  familyConfig: vitFamilyConfig,
+  input: imageNetInput('bicubic'),
   expected: vitShapes,
 };
 
@@ -25,6 +28,7 @@ export const dinoResnet: KeyMap = {
   title: 'DINO, ResNet-50',
   source: 'facebookresearch/dino main_dino.py@7c446df',
   ...resnetNetwork,
+  input: imageNetInput('bicubic'),
   parts,
   signature: [/^conv1\.weight$/, /^layer1\.0\.conv1\.weight$/],
   leftOut: [[/^fc\./, 'classifier']],

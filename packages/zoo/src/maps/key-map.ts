@@ -31,6 +31,8 @@ export interface KeyMap {
   readonly keepsWeightNorm?: boolean;
   /** The family's config from the names and shapes that are there (after renames), and what else the file holds. */
   configOf(shapes: Shapes, root?: unknown): Record<string, unknown>;
+  /** The family's own config, where `configOf` says more or less than it takes. */
+  familyConfig?(config: Readonly<Record<string, unknown>>): Record<string, unknown>;
   /** Every tensor of the network with this config. */
   expected(config: Readonly<Record<string, unknown>>, shapes: Shapes): Shapes;
   /** Shapes that may differ from the network's, and how they are brought to it (a convolution stored as 1 × 1, an axis too many). */

@@ -1,4 +1,5 @@
 /** ResNets in torchvision's names (models/resnet.py): what MoCo, DenseCL, Barlow Twins, VICReg, SwAV, DINO and SSL4EO keep. */
+import { imageNetInput } from './image-input.ts';
 import { countLayers, shapeList, sizeAt, type ShapeList, type Shapes } from './key-map.ts';
 
 export interface ResnetConfig {
@@ -72,9 +73,23 @@ export function resnetShapes(
   return list.shapes;
 }
 
+/** Config of our `resnet`: any depth and width, the stem for large or for small images. */
+function familyConfig(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { block, layers, channels, width, stem } = config as unknown as ResnetConfig; // from `resnetConfig`
+  return {
+    depth: block === 'basic' ? 18 : 50,
+    blocks: [...layers],
+    widths: stages.map((_, stage) => width * 2 ** stage),
+    channels,
+    stem: stem === 3 ? 'small' : 'large',
+  };
+}
+
 /** What every upstream of ResNets shares. */
 export const resnetNetwork = {
   family: 'resnet',
+  input: imageNetInput('bilinear'),
   configOf: resnetConfig,
+  familyConfig,
   expected: (config: Readonly<Record<string, unknown>>): Shapes => resnetShapes(config),
 };

@@ -7,6 +7,7 @@ export const ssl4eo: KeyMap = {
   title: 'SSL4EO-S12, ResNets',
   source: 'zhu-xlab/SSL4EO-S12',
   ...resnetNetwork,
+  input: { modality: 'image' }, // of 12 or 13 bands, which no image file here has
   parts: {
     query: [
       'state_dict.module.encoder_q.',

@@ -30,6 +30,17 @@ export function vitConfig(shapes: Shapes): Record<string, unknown> {
   };
 }
 
+/** Config of our `vit`. */
+export function vitFamilyConfig(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { depth, width, hidden, channels, patchSize, positions } = config as {
+    [Name in 'depth' | 'width' | 'hidden' | 'channels' | 'patchSize' | 'positions']: number;
+  }; // from `vitConfig`
+  // No name tells: heads are 64 wide in all published networks; narrower ones, made for tests, have two.
+  const heads = width % 64 === 0 ? width / 64 : 2;
+  const imageSize = Math.round(Math.sqrt(positions - 1)) * patchSize;
+  return { depth, width, heads, mlpRatio: hidden / width, channels, patchSize, imageSize };
+}
+
 export function vitShapes(config: Readonly<Record<string, unknown>>): Shapes {
   const { depth, width, hidden, channels, patchSize, positions, tokens } = config as {
     [Name in 'depth' | 'width' | 'hidden' | 'channels' | 'patchSize' | 'positions']: number;
