@@ -6,10 +6,13 @@ import type { ScoreVocOptions } from '../score/voc.ts';
 
 export function register(program: Command): void {
   const score = program.command('score').description('score detections made elsewhere as COCO and VOC do');
+  const board = (command: Command): Command =>
+    command
+      .option('--out <dir>', 'also write a result for a board to <dir>/results')
+      .option('--model <name>', 'name of the model on the board');
   const format = (): Option =>
     new Option('--format <form>', 'what is printed').choices(['table', 'json', 'csv']).default('table');
-  score
-    .command('coco')
+  board(score.command('coco'))
     .description('COCO’s twelve numbers and the categories’ AP, equal to pycocotools’')
     .requiredOption('--annotations <file>', 'ground truth, an instances file')
     .requiredOption('--results <file>', 'array of { image_id, category_id, score, bbox or segmentation }')
@@ -25,6 +28,7 @@ export function register(program: Command): void {
       'after',
       examples([
         'unlabel score coco --annotations instances_val2017.json --results detections.json',
+        'unlabel score coco --annotations gt.json --results detections.json --model faster-rcnn --out out/detect',
         'unlabel score coco --annotations gt.json --results masks.json --iou segm --format csv > categories.csv',
       ]),
     )
@@ -32,8 +36,7 @@ export function register(program: Command): void {
       const { scoreCoco } = await import('../score/coco.ts');
       print(await scoreCoco(options));
     });
-  score
-    .command('voc')
+  board(score.command('voc'))
     .description('VOC’s average precision of each class, 11-point and area')
     .requiredOption('--tree <dir>', 'a VOC tree, such as VOCdevkit/VOC2007; its images are not needed')
     .option('--split <name>', 'list of ImageSets/Main', 'test')

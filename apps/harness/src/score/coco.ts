@@ -1,8 +1,11 @@
 /** COCO's numbers of a results file, as a table, JSON or CSV. */
 import type { CocoEvaluation, CocoParams } from '@unlabel/probes';
+import { basename } from 'node:path';
+import { sha256File } from '@unlabel/formats';
+import { writeBoardResult, type BoardOptions } from './board-result.ts';
 import { csvOf, fraction, tableOf, type Format } from './format.ts';
 
-export interface ScoreCocoOptions {
+export interface ScoreCocoOptions extends BoardOptions {
   readonly annotations: string;
   readonly results: string;
   readonly iou: 'bbox' | 'segm';
@@ -40,7 +43,20 @@ export async function scoreCoco(options: ScoreCocoOptions): Promise<{ output: st
   };
   const evaluation = evaluateCoco(truth, detections, params);
   const counts = { images: truth.images.length, objects: truth.objects.count, detections: detections.count };
-  return { output: render(evaluation, counts, options.format), notes: evaluation.notes };
+  const written = await writeBoardResult(options, {
+    detections: options.results,
+    fingerprint: await sha256File(options.results),
+    task: {
+      id: basename(options.annotations, '.json').toLowerCase(),
+      revision: `coco@${(await sha256File(options.annotations)).slice(0, 12)}`,
+    },
+    protocol: `coco-${options.iou}/v1`,
+    options: { iou: options.iou, categories: options.categories, idZero: options.idZero },
+    scores: Object.entries(evaluation.stats).map(([name, value]) => [name, orNull(value)] as const),
+    images: truth.images.length,
+  });
+  const notes = [...evaluation.notes, ...(written === undefined ? [] : [written])];
+  return { output: render(evaluation, counts, options.format), notes };
 }
 
 /** COCOeval's −1 is a score that does not exist. */

@@ -1,8 +1,9 @@
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildLeaderboards } from '@unlabel/leaderboard';
 import { describe, expect, test } from 'vitest';
 import { scoreCoco, type ScoreCocoOptions } from './coco.ts';
 import { csvOf, tableOf } from './format.ts';
@@ -61,6 +62,29 @@ describe('score coco', () => {
     const lines = (await scoreCoco(cocoOptions('coco-medium', { format: 'csv' }))).output.trim().split('\n');
     expect(lines).toHaveLength(10);
     expect(lines[1]).toMatch(/^1,cat1,60,80,0.29913521582945485,0.6078302286937556,/);
+  });
+});
+
+describe('on a board', () => {
+  test('scores of COCO and VOC are results beside each other, each under its protocol', async () => {
+    const out = await mkdtemp(join(tmpdir(), 'scored-'));
+    const { notes } = await scoreCoco(cocoOptions('coco-small', { out, model: 'detector' }));
+    expect(notes.at(-1)).toContain(`result in ${out}/results/detector/`);
+    await scoreVoc({ ...vocOptions, out, model: 'detector' });
+    const boards = await buildLeaderboards({ dirs: [out], out: join(out, 'board'), title: 'Detection' });
+    expect(boards.map(({ protocol }) => protocol)).toEqual(['coco-bbox/v1', 'voc-devkit/v1']);
+    expect(boards.flatMap(({ warnings }) => warnings)).toEqual([]);
+    const [row] = boards[0]!.leaderboard.rows;
+    expect(row).toMatchObject({ model: { id: 'detector' } });
+    expect(boards[0]!.table).toMatch(/detector +40\.1/);
+    expect(await readFile(join(out, 'board/coco-bbox-v1/leaderboard.csv'), 'utf8')).toContain('0.4008030287040243');
+  });
+
+  test('a name without a folder, or one that is no name, is refused', async () => {
+    await expect(scoreCoco(cocoOptions('coco-small', { model: 'x' }))).rejects.toThrow('--out and --model go together');
+    await expect(scoreCoco(cocoOptions('coco-small', { out: '/tmp', model: '../x' }))).rejects.toThrow(
+      'found /tmp, ../x',
+    );
   });
 });
 

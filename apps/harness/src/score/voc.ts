@@ -1,8 +1,11 @@
 /** VOC average precision of detections made elsewhere, as a table, JSON or CSV. */
 import type { VocEvaluation, VocOptions } from '@unlabel/probes';
+import { basename, resolve } from 'node:path';
+import { sha256 } from '@unlabel/formats';
+import { writeBoardResult, type BoardOptions } from './board-result.ts';
 import { csvOf, fraction, tableOf, type Format } from './format.ts';
 
-export interface ScoreVocOptions {
+export interface ScoreVocOptions extends BoardOptions {
   readonly tree: string;
   readonly split: string;
   readonly results: string;
@@ -26,7 +29,23 @@ export async function scoreVoc(options: ScoreVocOptions): Promise<{ output: stri
   const detections = await readVocDetections(options.results, task.vocabulary);
   const evaluation = evaluateVoc(truth, task.vocabulary, detections, { rules: options.rules });
   const counts = { images: truth.size, detections: detections.length };
-  return { output: render(evaluation, counts, options), notes: [...warnings, ...evaluation.notes] };
+  const { mean: means, options: used } = evaluation;
+  const at50 = used.iouThresholds.indexOf(0.5);
+  const written = await writeBoardResult(options, {
+    detections: options.results,
+    fingerprint: sha256(JSON.stringify(detections)),
+    task: { id: `${basename(resolve(options.tree)).toLowerCase()}-${options.split}`, revision: task.revision },
+    protocol: `voc-${options.rules}/v1`,
+    options: { rules: options.rules, split: options.split },
+    scores: [
+      ['AP50', orNull(means.apArea[at50]!)],
+      ['AP50_11point', orNull(means.ap11[at50]!)],
+      ['AP', orNull(mean(means.apArea))],
+    ],
+    images: truth.size,
+  });
+  const notes = [...warnings, ...evaluation.notes, ...(written === undefined ? [] : [written])];
+  return { output: render(evaluation, counts, options), notes };
 }
 
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);

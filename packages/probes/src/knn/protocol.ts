@@ -43,7 +43,7 @@ export const knn = {
 } satisfies Protocol;
 
 /** [m, C] for each k: each training clip is a class of its own to the vote, and gives its weight to the labels it has. */
-function classScores(
+export function classScores(
   train: ProbeSplit,
   test: Embeddings,
   {

@@ -15,13 +15,9 @@ import { decisionsOf, fitVocSvm, svmCosts } from './voc-svm.ts';
 
 const optionsSchema = z.strictObject({
   costs: z.enum(['vissl', 'fair', 'obow']).default('fair').meta({ title: 'Costs tried' }),
-  ignored: z
-    .enum(['negative', 'left-out'])
-    .default('negative')
-    .meta({
-      title:
-        'Training images with only difficult objects of a class: negatives of it, as in the originals, or left out',
-    }),
+  ignored: z.enum(['negative', 'left-out']).default('negative').meta({
+    title: 'Training images with only difficult objects of a class: negatives of it, as in the originals, or left out',
+  }),
 });
 
 /** Flags of the class files [n, K]: 1 has the class, 0 is ignored for it, −1 has it not. */
@@ -41,12 +37,21 @@ export function sortedByName(splits: readonly ProbeSplit[]): ProbeSplit {
   return reorderSplit(joined, order);
 }
 
+/** The sigmoid keeps the order of the decisions, which is all that average precision reads; softmax is for one class an image. */
+const sigmoid = (row: readonly number[]): number[] => row.map((x) => 1 / (1 + Math.exp(-x)));
+function softmax(row: readonly number[]): number[] {
+  const largest = Math.max(...row);
+  const powers = row.map((x) => Math.exp(x - largest));
+  const sum = powers.reduce((total, x) => total + x, 0);
+  return powers.map((x) => x / sum);
+}
+
 export const vocSvm = {
   id: 'voc07-svm/v1',
   title: 'VOC07 classification: linear SVMs, cost by 3-fold cross-validation, area under the envelope (VISSL, FAIR)',
   options: optionsSchema,
   crop: 'stretch',
-  fit({ train, valid, classes }: FitInput, given: Readonly<Record<string, unknown>>) {
+  fit({ train, valid, classes, predictionType }: FitInput, given: Readonly<Record<string, unknown>>) {
     const { costs, ignored } = optionsSchema.parse(given);
     const known = sortedByName([train, valid]);
     const images = { embeddings: embeddingsOf(known), flags: flagsOf(known, classes) };
@@ -54,10 +59,8 @@ export const vocSvm = {
     return {
       scores(split: ProbeSplit): Float64Array {
         const columns = fitted.map(({ weights }) => decisionsOf(embeddingsOf(split), weights));
-        return Float64Array.from(
-          { length: split.files.length * classes },
-          (_, i) => columns[i % classes]![Math.floor(i / classes)]!,
-        );
+        const rows = split.files.map((_, i) => columns.map((column) => column[i]!));
+        return Float64Array.from(rows.flatMap(predictionType === 'multiclass' ? softmax : sigmoid));
       },
       selection: { costs: fitted.map(({ cost }) => cost) },
     };
