@@ -6,6 +6,8 @@ export * from './distillation.ts';
 export { contrastiveGoldens } from './goldens-contrastive.ts';
 export { quantizerGoldens, unitArray } from './goldens-quantizer.ts';
 export { goldens as objectiveGoldens } from './goldens.ts';
+export * from './focal.ts';
+export * from './giou.ts';
 export * from './info-nce.ts';
 export * from './label-cross-entropy.ts';
 export * from './nt-xent.ts';
