@@ -16,6 +16,7 @@ import { parseSafetensors, readJson } from '@unlabel/formats';
 import { normalizedMutualInformation } from '@unlabel/probes';
 import { openTask } from '@unlabel/tasks';
 import { loadModelDir } from '@unlabel/zoo';
+import { isModelDir } from '@unlabel/zoo/files';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -46,8 +47,11 @@ async function random(): Promise<Tokenizer> {
 }
 
 const tokenizers = new Map<string, Tokenizer>([['random projection', await random()]]);
-for (const stage of (await readdir(join(run, 'stages'))).filter((name) => name.startsWith('tokenizer')).sort())
-  tokenizers.set(stage, (await loadModelDir(join(run, 'stages', stage, 'model'))).backbone as BeatsTokenizer);
+for (const stage of (await readdir(join(run, 'stages'))).sort()) {
+  const dir = join(run, 'stages', stage, 'model');
+  if (stage.startsWith('tokenizer') && isModelDir(dir))
+    tokenizers.set(stage, (await loadModelDir(dir)).backbone as BeatsTokenizer);
+}
 
 const frontEnd = createFrontEnd(frontEnds.beats);
 process.stdout.write(`task, clips, patches, ${[...tokenizers.keys()].join(', ')} (engine ${engine})\n`);

@@ -20,6 +20,7 @@ import {
 } from '@unlabel/zoo/files';
 import { embeddingSizes } from './embedding-sizes.ts';
 import { z } from 'zod';
+import { planOf } from '../pretrain/plan.ts';
 import { resolveMethod } from '../pretrain/recipe.ts';
 import { loadMethod } from '../load-method.ts';
 
@@ -36,7 +37,17 @@ const runSchema = z.looseObject({
   method: z.string(),
   preset: z.string(),
   config: z.record(z.string(), z.unknown()),
-  recipe: z.record(z.string(), z.unknown()),
+  /** Of a run of one part; a run of several has them by stage. */
+  recipe: z.record(z.string(), z.unknown()).optional(),
+  stages: z
+    .array(
+      z.looseObject({
+        id: z.string(),
+        config: z.record(z.string(), z.unknown()),
+        recipe: z.record(z.string(), z.unknown()),
+      }),
+    )
+    .default([]),
   data: z.looseObject({ sources: z.array(z.string()), items: z.int() }),
   seed: z.int(),
 });
@@ -65,12 +76,14 @@ export async function exportRun(run: string, options: ExportOptions): Promise<Mo
   await writeWeights(staging, await arraysOf(model), { dtype });
   const embedding = await embeddingSizes(config.backbone);
   await writeJsonAtomic(join(staging, configFile), { ...config, embedding } satisfies ModelConfig);
+  const held = await runOf(run);
+  const last = join('stages', held?.stages.at(-1)?.id ?? ''); // pictures of a run in stages are its stages'
   for (const picture of ['loss.svg', 'probe.svg']) {
-    const from = join(run, picture);
+    const from = [join(run, picture), join(run, last, picture)].find((path) => existsSync(path)) ?? picture;
     const found = await stat(from).catch(() => undefined);
     if (found && found.size <= maxPictureBytes) await copyFile(from, join(staging, picture));
   }
-  const card = await cardOf(run, staging, { ...config, embedding }, options);
+  const card = await cardOf({ run, held, checkpoint: staging }, { ...config, embedding }, options);
   await writeCard(staging, card);
   await writeManifest(staging, await fingerprintFile(model));
   await rename(staging, out);
@@ -88,17 +101,29 @@ async function arraysOf(dir: string): Promise<Record<string, NdArray>> {
   }
 }
 
+type HeldRun = z.output<typeof runSchema>;
+
+/** What a finished run was asked for; undefined for a model folder alone. */
+async function runOf(run: string): Promise<HeldRun | undefined> {
+  const path = join(run, 'config.json');
+  return existsSync(join(run, 'summary.json')) ? parseConfig(runSchema, await readJson(path), path) : undefined;
+}
+
+interface Exported {
+  readonly run: string;
+  readonly held: HeldRun | undefined;
+  readonly checkpoint: string;
+}
+
 async function cardOf(
-  run: string,
-  checkpoint: string,
+  { run, held, checkpoint }: Exported,
   config: ModelConfig,
   { id, dtype, licence, data }: ExportOptions,
 ): Promise<ModelCard> {
-  const method = await loadMethod(config.method);
-  const held = existsSync(join(run, 'summary.json'))
-    ? parseConfig(runSchema, await readJson(join(run, 'config.json')), join(run, 'config.json'))
-    : undefined;
-  const { sawUnlabelled, items, steps } = config.training;
+  const method = await loadMethod(held?.method ?? config.method);
+  const training = held ? await trainingOf(run, method, held) : null;
+  const { sawUnlabelled, items } = config.training;
+  const steps = training?.steps ?? config.training.steps;
   const what = config.input['modality'] === 'image' ? 'images' : 'recordings';
   return {
     schema: 1,
@@ -116,7 +141,7 @@ async function cardOf(
     dtype,
     sampleRate: Number(config.input['sampleRate']) || null,
     embeddingSize: config.embedding ?? { scene: 0, timestamp: 0 },
-    training: held ? await trainingOf(run, method, held) : null,
+    training,
     limits: [
       'Small, and trained for minutes: it shows the method at work, and is no substitute for the authors’ networks.',
     ],
@@ -124,11 +149,7 @@ async function cardOf(
   };
 }
 
-async function trainingOf(
-  run: string,
-  method: Method,
-  held: z.output<typeof runSchema>,
-): Promise<ModelCard['training']> {
+async function trainingOf(run: string, method: Method, held: HeldRun): Promise<NonNullable<ModelCard['training']>> {
   const summary = parseConfig(summarySchema, await readJson(join(run, 'summary.json')), join(run, 'summary.json'));
   const environment = parseConfig(environmentSchema, await readJson(join(run, 'env.json')), join(run, 'env.json'));
   return {
@@ -141,7 +162,7 @@ async function trainingOf(
 }
 
 /** The command that makes the run again: the preset, and what differs from it. */
-function commandOf(method: Method, { preset, config, recipe, data, seed }: z.output<typeof runSchema>): string {
+function commandOf(method: Method, { preset, config, recipe, stages, data, seed }: HeldRun): string {
   const base = resolveMethod(method, preset, {});
   const set = (
     prefix: string,
@@ -151,7 +172,16 @@ function commandOf(method: Method, { preset, config, recipe, data, seed }: z.out
     Object.entries(found)
       .filter(([key, value]) => canonicalJson(value ?? null) !== canonicalJson(usual[key] ?? null))
       .map(([key, value]) => `--set ${prefix}${key}=${quoted(JSON.stringify(value))}`);
-  const changed = [...set('', config, base.config), ...set('recipe.', recipe, { ...base.recipe })];
+  const plan = stages.length > 0 ? planOf(method, preset, config) : undefined;
+  const changed = [
+    ...set('', config, base.config),
+    ...(recipe ? set('recipe.', recipe, { ...base.recipe }) : []),
+    ...stages.flatMap((stage) => {
+      const part = plan!.parts.find((one) => one.stage === stage.id)!;
+      const prefix = `stages.${stage.id}.`;
+      return [...set(prefix, stage.config, part.config), ...set(`${prefix}recipe.`, stage.recipe, { ...part.recipe })];
+    }),
+  ];
   const sources = data.sources.map((source) => `--data ${quoted(source)}`);
   return [
     `npx unlabel pretrain ${method.id}`,
