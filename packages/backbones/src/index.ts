@@ -3,6 +3,7 @@ import { atst } from './atst.ts';
 import { audioNtt } from './audio-ntt.ts';
 import { beats } from './beats.ts';
 import { beatsTokenizer } from './beats-tokenizer.ts';
+import { binauralNet } from './binaural-net.ts';
 import { concatFamily } from './concat.ts';
 import { progressiveFamily } from './progressive.ts';
 import { resnet } from './resnet.ts';
@@ -15,6 +16,7 @@ export * from './audio-ntt.ts';
 export * from './beats-encoder.ts';
 export * from './beats-tokenizer.ts';
 export * from './beats.ts';
+export * from './binaural-net.ts';
 export { concat } from './concat.ts';
 export { goldens as backboneGoldens } from './goldens.ts';
 export { atstGoldens } from './goldens-atst.ts';
@@ -33,6 +35,7 @@ export const backboneFamilies: Readonly<Record<string, BackboneFamily>> = {
   'audio-ntt': audioNtt,
   beats,
   'beats-tokenizer': beatsTokenizer,
+  'binaural-net': binauralNet,
   concat: concatFamily((id) => backboneFamilies[id]),
   progressive: progressiveFamily((id) => backboneFamilies[id]),
   resnet,

@@ -1,4 +1,6 @@
 export * from './build-suite.ts';
+export * from './binaural/render.ts';
+export * from './binaural/scenes.ts';
 export { imageTasks } from './images/index.ts';
 export * from './packages.ts';
 export type { BuildOptions, BuildProgress, BuiltPart } from './parts.ts';
