@@ -55,7 +55,7 @@ describe.each(Object.keys(methods))('%s', (id) => {
     expect(() => resolveMethod(method, 'paper', { noSuchField: 1 })).toThrow(/noSuchField/);
   });
 
-  test('trains: its loss falls, its network changes, nothing leaks', async () => {
+  test('trains: its loss falls, its network changes, nothing leaks', { timeout: 180_000 }, async () => {
     const steps = 14;
     const { tensors } = await leakCheck(() => run(id, `${id}-falls`, steps));
     expect(tensors).toBe(0);
@@ -71,7 +71,7 @@ describe.each(Object.keys(methods))('%s', (id) => {
     expect((await weights(`${id}-falls`)).equals(initial)).toBe(false);
   });
 
-  test('gives the same bytes for the same seed and others for another', async () => {
+  test('gives the same bytes for the same seed and others for another', { timeout: 180_000 }, async () => {
     await run(id, `${id}-a`, 3);
     await run(id, `${id}-b`, 3);
     await run(id, `${id}-c`, 3, 4);
