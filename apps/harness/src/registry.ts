@@ -13,5 +13,6 @@ export const methods: Registry<Method> = {
   densecl: () => import('@unlabel/densecl').then((m) => m.densecl),
   moco: () => import('@unlabel/moco').then((m) => m.moco),
   simclr: () => import('@unlabel/simclr').then((m) => m.simclr),
+  'mt-slvr': () => import('@unlabel/mt-slvr').then((m) => m.mtSlvr),
   // methods:end
 };

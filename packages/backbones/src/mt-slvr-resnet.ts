@@ -92,7 +92,7 @@ export function buildMtSlvrResnet(config: Readonly<Record<string, unknown>>, rng
     params,
     width: tasks * outputs,
     frameWidth: 0,
-    frameStride: 32,
+    frameStride: 1, // any number of frames will do: the map is averaged
     forward(x, options) {
       const wanted = options.tasks ?? everything;
       const maps: Record<string, Tensor> = {};

@@ -27,9 +27,10 @@ const framesPerBatch = 4096;
 
 export function networkEmbedder({ id, backbone, config, fingerprint, source }: NetworkOptions): Embedder {
   const input = config.input;
-  if (input['frontEnd'] === undefined)
+  const stated = input['embedFrontEnd'] ?? input['frontEnd'];
+  if (stated === undefined)
     throw new ConfigError(`${source}: embedding raw waveforms is not supported by this backbone.`);
-  const frontEnd = createFrontEnd(parseConfig(frontEndSchema, input['frontEnd'], `${source}: input.frontEnd`));
+  const frontEnd = createFrontEnd(parseConfig(frontEndSchema, stated, `${source}: input.frontEnd`));
   const lost = backbone.lostFrames ?? 0;
   const spectrogram = (audio: Float32Array): NdArray =>
     normalized(frontEnd.apply(atLeast(audio, frontEnd, backbone.frameStride + lost)), config);
