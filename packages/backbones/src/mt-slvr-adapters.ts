@@ -42,8 +42,8 @@ export function adaptedConv({ kind, inputs, outputs, stride, tasks, relu }: Adap
   });
   const sets = Array.from({ length: tasks }, (_, t) => {
     const norm = batchNorm(outputs, { relu });
-    const pointwise = (from: number, step: number) =>
-      conv2d(from, outputs, 1, rng.fork(`pointwise.${t}`), { stride: step, hasBias: false, init: 'kaimingFanOut' });
+    const pointwise = (from: number) =>
+      conv2d(from, outputs, 1, rng.fork(`pointwise.${t}`), { hasBias: false, init: 'kaimingFanOut' });
     switch (kind) {
       case 'bn':
         return {
@@ -52,7 +52,7 @@ export function adaptedConv({ kind, inputs, outputs, stride, tasks, relu }: Adap
         };
       case 'series': {
         const inner = batchNorm(outputs);
-        const adapter = pointwise(outputs, 1);
+        const adapter = pointwise(outputs);
         return {
           params: mergeParams(
             prefixed(`bns.${t}.0.conv.0`, inner.params),
@@ -64,11 +64,11 @@ export function adaptedConv({ kind, inputs, outputs, stride, tasks, relu }: Adap
         };
       }
       case 'parallel': {
-        const adapter = pointwise(inputs, stride);
+        const adapter = pointwise(inputs);
         return {
           params: mergeParams(prefixed(`parallel_conv.${t}.conv`, adapter.params), prefixed(`bns.${t}`, norm.params)),
           apply: (x: Tensor, u: Tensor, options: LayerOptions) =>
-            norm.forward(tf.add(u, adapter.forward(x, options)), options),
+            norm.forward(tf.add(u, adapter.forward(stride === 1 ? x : everySecond(x), options)), options),
         };
       }
     }
@@ -77,6 +77,19 @@ export function adaptedConv({ kind, inputs, outputs, stride, tasks, relu }: Adap
     params: mergeParams(prefixed('conv', conv.params), ...sets.map(({ params }) => params)),
     forward: (x, task, options) => sets[task]!.apply(x, conv.forward(x, options), options),
   };
+}
+
+/**
+ * What a 1×1 convolution with stride 2 looks at: [B, H, W, C] → [B, ⌈H/2⌉, ⌈W/2⌉, C]. By reshaping, because the native engine's gradient of
+ * a kernel smaller than its stride is not the same twice.
+ */
+function everySecond(x: Tensor): Tensor {
+  const [rows, height, width, channels] = x.shape as [number, number, number, number];
+  const even = tf.pad(x, [[0, 0], [0, height % 2], [0, width % 2], [0, 0]]); // prettier-ignore
+  const [h, w] = [Math.ceil(height / 2), Math.ceil(width / 2)];
+  const lines = tf.slice(tf.reshape(even, [rows * h, 2, 2 * w * channels]), [0, 0, 0], [-1, 1, -1]);
+  const points = tf.slice(tf.reshape(lines, [rows * h * w, 2, channels]), [0, 0, 0], [-1, 1, -1]);
+  return tf.reshape(points, [rows, h, w, channels]);
 }
 
 /**

@@ -65,6 +65,7 @@ const smallRecipe = {
   warmupSteps: 10,
   batchSize: 32,
   steps: 60,
+  clipNorm: 1,
 } as const;
 
 export const mtSlvr = defineMethod<typeof mtSlvrConfig, MtSlvr>({
@@ -125,7 +126,7 @@ export const mtSlvr = defineMethod<typeof mtSlvrConfig, MtSlvr>({
       note: 'Ends in seconds on a CPU; for tests.',
       config: {
         ...small,
-        seconds: 0.5,
+        seconds: 0.25,
         width: 4,
         outputs: 32,
         projectionWidth: 16,
