@@ -12,7 +12,7 @@ export const methods: Registry<Method> = {
   'delores-s': () => import('@unlabel/delores').then((m) => m.deloresS),
   densecl: () => import('@unlabel/densecl').then((m) => m.densecl),
   moco: () => import('@unlabel/moco').then((m) => m.moco),
-  simclr: () => import('@unlabel/simclr').then((m) => m.simclr),
   'mt-slvr': () => import('@unlabel/mt-slvr').then((m) => m.mtSlvr),
+  simclr: () => import('@unlabel/simclr').then((m) => m.simclr),
   // methods:end
 };
