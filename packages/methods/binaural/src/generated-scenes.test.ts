@@ -10,6 +10,9 @@ import { temporalGap } from './temporal-gap.ts';
 
 beforeAll(() => testEngine());
 
+/** What scenes teach does not hang on the engine: on the default one alone, where a run names none. */
+const teaches = test.skipIf(process.env['UNLABEL_ENGINE'] !== undefined);
+
 const rate = 8000;
 
 /** Noise, a chirp or a chord, by turns. */
@@ -96,27 +99,39 @@ const expectChance = ({ accuracy, error }: Learned, chance: number): void => {
   expect(accuracy).toBeLessThan(chance + 3 * error);
 };
 
-test('spatial alignment is learned with two ears and is chance with one', async () => {
-  const data = { train: scenes(24, 0, 60, 4), test: scenes(12, 900, 60, 4) };
-  const both = await learn(spatialAlignment as unknown as Method, {}, data, 150);
-  const mono = await learn(spatialAlignment as unknown as Method, { isMono: true }, data, 24);
-  expect(both.accuracy).toBeGreaterThan(0.95);
-  expectChance(mono, 0.5);
-}, 150_000);
+teaches(
+  'spatial alignment is learned with two ears and is chance with one',
+  async () => {
+    const data = { train: scenes(24, 0, 60, 4), test: scenes(12, 900, 60, 4) };
+    const both = await learn(spatialAlignment as unknown as Method, {}, data, 150);
+    const mono = await learn(spatialAlignment as unknown as Method, { isMono: true }, data, 150);
+    expect(both.accuracy).toBeGreaterThan(0.95);
+    expectChance(mono, 0.5);
+  },
+  150_000,
+);
 
-test('foreground alignment is learned with the picture and is chance without', async () => {
-  const data = { train: scenes(24, 0, 60, 5), test: scenes(12, 900, 60, 5) };
-  const seen = await learn(foregroundAlignment as unknown as Method, {}, data, 110);
-  const blind = await learn(foregroundAlignment as unknown as Method, { isBlind: true }, data, 24);
-  expect(seen.accuracy).toBeGreaterThan(0.5 + 5 * seen.error);
-  expectChance(blind, 0.5);
-}, 150_000);
+teaches(
+  'foreground alignment is learned with the picture and is chance without',
+  async () => {
+    const data = { train: scenes(24, 0, 60, 5), test: scenes(12, 900, 60, 5) };
+    const seen = await learn(foregroundAlignment as unknown as Method, {}, data, 110);
+    const blind = await learn(foregroundAlignment as unknown as Method, { isBlind: true }, data, 110);
+    expect(seen.accuracy).toBeGreaterThan(0.5 + 5 * seen.error);
+    expectChance(blind, 0.5);
+  },
+  150_000,
+);
 
-test('the gap is told above chance by a moving source only', async () => {
-  const gaps = { gaps: [0, 2], seconds: 0.15 };
-  const make = (speed: number) => ({ train: scenes(24, 0, speed, 5), test: scenes(12, 900, speed, 5) });
-  const moving = await learn(temporalGap as unknown as Method, gaps, make(40), 180);
-  const still = await learn(temporalGap as unknown as Method, gaps, make(0), 24);
-  expect(moving.accuracy).toBeGreaterThan(0.5 + 5 * moving.error);
-  expectChance(still, 0.5);
-}, 150_000);
+teaches(
+  'the gap is told above chance by a moving source only',
+  async () => {
+    const gaps = { gaps: [0, 2], seconds: 0.15 };
+    const make = (speed: number) => ({ train: scenes(24, 0, speed, 5), test: scenes(12, 900, speed, 5) });
+    const moving = await learn(temporalGap as unknown as Method, gaps, make(40), 180);
+    const still = await learn(temporalGap as unknown as Method, gaps, make(0), 180);
+    expect(moving.accuracy).toBeGreaterThan(0.5 + 5 * moving.error);
+    expectChance(still, 0.5);
+  },
+  150_000,
+);
