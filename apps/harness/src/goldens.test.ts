@@ -19,7 +19,7 @@ beforeAll(async () => {
 describe('the fixtures copied into the project', () => {
   const folders = globSync('packages/{*,methods/*}/fixtures', { cwd: workspace }).toSorted();
 
-  test.each(folders)('%s: every golden has a target and is met', async (folder) => {
+  test.each(folders)('%s: every golden has a target and is met', { timeout: 240_000 }, async (folder) => {
     const { outcomes } = await runGoldens(join(workspace, folder));
     expect(outcomes.filter(({ status }) => status !== 'ok').map(describeOutcome)).toEqual([]);
   });
