@@ -52,14 +52,14 @@ function beats() {
     trainableOf(model.params),
     (name) => name.startsWith('encoder.') || name.startsWith('post_'),
   );
-  const optimizer = adamW(params, { weightDecay: 0.01 });
+  let optimizer: Optimizer | undefined; // with the first step: embedding has none
   const [visible, target] = [noise('visible', [16, 124, 512]), noise('target', [16, 124, 768])];
   const frames = noise('frames', [8, 128, 998]);
   const project = [model.params.get('post_extract_proj.weight')!, model.params.get('post_extract_proj.bias')!] as const;
   let index = 0;
   return {
     step: () =>
-      train(params, optimizer, () => {
+      train(params, (optimizer ??= adamW(params, { weightDecay: 0.01 })), () => {
         const x = dense(visible, ...project, { transposeKernel: true });
         const y = model.encoder.forward(x, { training: true, rng: rng.fork(index++) });
         return { loss: tf.mean(tf.squaredDifference(y, target)) as Scalar, logs: {} };
