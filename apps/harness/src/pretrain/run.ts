@@ -35,6 +35,8 @@ export interface PretrainRequest {
 export interface PretrainOutcome extends TrainSummary {
   readonly engine: EngineInfo;
   readonly items: number;
+  /** Trained on images, not on recordings. */
+  readonly isImages: boolean;
 }
 
 export async function pretrain(request: PretrainRequest): Promise<PretrainOutcome> {
@@ -67,7 +69,7 @@ export async function pretrain(request: PretrainRequest): Promise<PretrainOutcom
       ? await runStages(run, request, plan, items)
       : await trainPart({ run, root: run, request, plan, part: plan.parts[0]!, items, earlier: [] });
     await rm(run.file('cache'), { recursive: true, force: true });
-    return { ...summary, engine, items: items.length };
+    return { ...summary, engine, items: items.length, isImages };
   } finally {
     await unlock();
   }
@@ -166,7 +168,7 @@ export async function runPretrain(name: string, options: PretrainOptions): Promi
   const out = options.out ?? `out/${method.replaceAll(/[^\w.-]+/g, '-')}-${options.preset}`;
   const display = createDisplay(options.display);
   try {
-    const { steps, seconds, waitingShare } = await pretrain({
+    const { steps, seconds, waitingShare, isImages } = await pretrain({
       method,
       preset: options.preset,
       overrides: mergeConfig(file, combination, parseOverrides(options.set ?? [])),
@@ -183,7 +185,7 @@ export async function runPretrain(name: string, options: PretrainOptions): Promi
     });
     process.stdout.write(
       `${method}: ${steps} steps in ${seconds.toFixed(1)} s, ${(100 * waitingShare).toFixed(1)} % of it waiting for data.\n` +
-        `The network is in ${out}/model. Evaluate it: npx unlabel eval ${out} ${out}@init --tasks quickstart\n`,
+        `The network is in ${out}/model. Evaluate it: npx unlabel eval ${out} ${out}@init --tasks ${isImages ? 'images' : 'quickstart'}\n`,
     );
   } finally {
     display.close();

@@ -7,12 +7,12 @@
  * included), so that the place makes no difference.
  */
 import { z } from 'zod';
-import type { InputSpec, NdArray, Rng } from '@unlabel/core';
+import type { InputSpec, NdArray, Rng, Views } from '@unlabel/core';
 import { resizeImage } from '@unlabel/image';
 import { colorJitter } from './color-jitter.ts';
 import { gaussianBlur } from './gaussian-blur.ts';
 import { grayscale } from './luma.ts';
-import { normalizeBytes, toBytes } from './pixels.ts';
+import { imageOf, normalizeBytes, toBytes } from './pixels.ts';
 import { solarize } from './point.ts';
 import { randomCropBox } from './random-resized-crop.ts';
 
@@ -87,3 +87,14 @@ export function randomImageView(image: NdArray, rng: Rng, view: ImageView, input
   if (rng.chance(view.solarize)) x = solarize(x);
   return normalizeBytes(x, input.mean, input.std, isMirrored);
 }
+
+/** `Method.views` of a method that compares two random views of an image: `view1` and `view2` [S, S, 3]; `id` is for messages. */
+export const twoImageViews =
+  (id: string, [first, second]: readonly [ImageView, ImageView], input: ImageInputFields): Views =>
+  (sample, { rng }) => {
+    const image = imageOf(sample, id);
+    return {
+      view1: randomImageView(image, rng.fork('view1'), first, input),
+      view2: randomImageView(image, rng.fork('view2'), second, input),
+    };
+  };

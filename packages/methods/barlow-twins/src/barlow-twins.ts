@@ -7,7 +7,7 @@
  *
  * Legend: B rows, S side of a view, D backbone width, U projection width.
  */
-import { imageInput, imageInputFields, imageOf, imageViewWith, randomImageView } from '@unlabel/augment';
+import { imageInput, imageInputFields, imageViewWith, twoImageViews } from '@unlabel/augment';
 import { buildResnet, networkOf, type Resnet, resnetConfigSchema } from '@unlabel/backbones';
 import { defineMethod, type Batch, type Model, type Tensor } from '@unlabel/core';
 import { buffersOf, mergeParams, prefixed, tf, trainableOf } from '@unlabel/engine';
@@ -100,15 +100,7 @@ export const barlowTwinsMethod = defineMethod<typeof barlowTwinsConfig, BarlowTw
     },
   },
   input: imageInput,
-  views:
-    (config) =>
-    (sample, { rng }) => {
-      const image = imageOf(sample, 'barlow-twins');
-      return {
-        view1: randomImageView(image, rng.fork('view1'), config.view1, config),
-        view2: randomImageView(image, rng.fork('view2'), config.view2, config),
-      };
-    },
+  views: (config) => twoImageViews('barlow-twins', [config.view1, config.view2], config),
 
   build(config, context) {
     const { rng } = context;

@@ -6,7 +6,7 @@
  *
  * Legend: B rows, S side of a view, D backbone width, U hidden width of the heads, P projection width.
  */
-import { imageInput, imageInputFields, imageOf, imageViewWith, randomImageView } from '@unlabel/augment';
+import { imageInput, imageInputFields, imageViewWith, twoImageViews } from '@unlabel/augment';
 import { buildResnet, resnetConfigSchema, type Resnet } from '@unlabel/backbones';
 import { defineMethod, type Batch, type Model, type Rng, type Tensor } from '@unlabel/core';
 import { buffersOf, emaUpdate, mergeParams, prefixed, tf, trainableOf, withoutGradient } from '@unlabel/engine';
@@ -114,15 +114,7 @@ export const byolMethod = defineMethod<typeof byolConfig, Byol>({
     },
   },
   input: imageInput,
-  views:
-    (config) =>
-    (sample, { rng }) => {
-      const image = imageOf(sample, 'byol');
-      return {
-        view1: randomImageView(image, rng.fork('view1'), config.view1, config),
-        view2: randomImageView(image, rng.fork('view2'), config.view2, config),
-      };
-    },
+  views: (config) => twoImageViews('byol', [config.view1, config.view2], config),
 
   build(config, { rng }) {
     const online = buildNetwork(config, rng.fork('online'));

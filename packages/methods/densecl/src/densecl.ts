@@ -9,7 +9,7 @@
  * Legend: B rows, S side of a view, N cells of the last map, D backbone width, C contrast width, K queue length, G groups of batch
  * statistics.
  */
-import { imageInput, imageInputFields, imageOf, imageViewWith, randomImageView } from '@unlabel/augment';
+import { imageInput, imageInputFields, imageViewWith, twoImageViews } from '@unlabel/augment';
 import { buildResnet, networkOf, type Resnet, resnetConfigSchema } from '@unlabel/backbones';
 import {
   defineMethod,
@@ -124,15 +124,7 @@ export const densecl = defineMethod<typeof denseclConfig, Densecl>({
     },
   },
   input: imageInput,
-  views:
-    (config) =>
-    (sample, { rng }) => {
-      const image = imageOf(sample, 'densecl');
-      return {
-        view1: randomImageView(image, rng.fork('view1'), config.view, config),
-        view2: randomImageView(image, rng.fork('view2'), config.view, config),
-      };
-    },
+  views: (config) => twoImageViews('densecl', [config.view, config.view], config),
 
   build(config, context) {
     const { rng } = context;

@@ -8,7 +8,7 @@
  *
  * Legend: B rows, S side of a view, D backbone width, C contrast width, K queue length, G groups of batch statistics.
  */
-import { imageInput, imageInputFields, imageOf, imageViewWith, randomImageView } from '@unlabel/augment';
+import { imageInput, imageInputFields, imageViewWith, twoImageViews } from '@unlabel/augment';
 import { buildResnet, networkOf, type Resnet, resnetConfigSchema } from '@unlabel/backbones';
 import {
   defineMethod,
@@ -113,15 +113,7 @@ export const moco = defineMethod<typeof mocoConfig, Moco>({
     },
   },
   input: imageInput,
-  views:
-    (config) =>
-    (sample, { rng }) => {
-      const image = imageOf(sample, 'moco');
-      return {
-        view1: randomImageView(image, rng.fork('view1'), config.view, config),
-        view2: randomImageView(image, rng.fork('view2'), config.view, config),
-      };
-    },
+  views: (config) => twoImageViews('moco', [config.view, config.view], config),
 
   build(config, context) {
     const { rng } = context;

@@ -7,7 +7,7 @@
  *
  * Legend: B rows, S side of a view, D backbone width, C contrast width.
  */
-import { imageInput, imageInputFields, imageOf, imageViewWith, randomImageView } from '@unlabel/augment';
+import { imageInput, imageInputFields, imageViewWith, twoImageViews } from '@unlabel/augment';
 import { buildResnet, networkOf, type Resnet, resnetConfigSchema } from '@unlabel/backbones';
 import { defineMethod, type Batch, type Model, type Rng, type Scalar, type Tensor } from '@unlabel/core';
 import { buffersOf, mergeParams, prefixed, tf, trainableOf, withoutGradient } from '@unlabel/engine';
@@ -103,15 +103,7 @@ export const simclr = defineMethod<typeof simclrConfig, Simclr>({
     },
   },
   input: imageInput,
-  views:
-    (config) =>
-    (sample, { rng }) => {
-      const image = imageOf(sample, 'simclr');
-      return {
-        view1: randomImageView(image, rng.fork('view1'), config.view, config),
-        view2: randomImageView(image, rng.fork('view2'), config.view, config),
-      };
-    },
+  views: (config) => twoImageViews('simclr', [config.view, config.view], config),
 
   build(config, context) {
     const { rng } = context;
