@@ -150,23 +150,24 @@ interface BlockShape {
 /** relu(F(x) + x), Eq. 1; where shapes differ, + W·x instead (Eq. 2). */
 function residual(kind: 'basic' | 'bottleneck', { inputs, width, stride, isZeroInit }: BlockShape, rng: Rng): Block {
   const outputs = kind === 'basic' ? width : 4 * width;
-  const layer = (name: string, from: number, to: number, kernel: number, step: number, relu: boolean): ConvNorm =>
+  const layer = (name: string, from: number, to: number, kernel: number, step: number, end = {}): ConvNorm =>
     convNorm(from, to, kernel, rng.fork(name), {
       stride: step,
       padding: (kernel - 1) / 2,
       init: 'kaimingFanOut',
-      relu,
+      ...end,
     });
+  const last = { hasShortcut: true };
   const path =
     kind === 'basic'
-      ? [layer('conv1', inputs, width, 3, stride, true), layer('conv2', width, width, 3, 1, false)]
+      ? [layer('conv1', inputs, width, 3, stride), layer('conv2', width, width, 3, 1, last)]
       : [
-          layer('conv1', inputs, width, 1, 1, true),
-          layer('conv2', width, width, 3, stride, true),
-          layer('conv3', width, outputs, 1, 1, false),
+          layer('conv1', inputs, width, 1, 1),
+          layer('conv2', width, width, 3, stride),
+          layer('conv3', width, outputs, 1, 1, last),
         ];
   const shortcut =
-    stride === 1 && inputs === outputs ? undefined : layer('downsample.0', inputs, outputs, 1, stride, false);
+    stride === 1 && inputs === outputs ? undefined : layer('downsample.0', inputs, outputs, 1, stride, { relu: false });
   if (isZeroInit) {
     const gain = path.at(-1)!.norm.weight!;
     tf.tidy(() => gain.assign(tf.tensor(init.zeros(gain.shape).data, gain.shape)));
@@ -182,8 +183,9 @@ function residual(kind: 'basic' | 'bottleneck', { inputs, width, stride, isZeroI
         : []),
     ),
     forward(x, options) {
-      const h = path.reduce((map, one) => one.forward(map, options), x);
-      return tf.relu(tf.add(h, shortcut ? shortcut.forward(x, options) : x));
+      const beside = shortcut ? shortcut.forward(x, options) : x;
+      const before = path.slice(0, -1).reduce((map, one) => one.forward(map, options), x);
+      return path.at(-1)!.forward(before, options, beside);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Convolution, batch normalisation and ReLU as one step of a network. */
 import type { Rng, Tensor } from '@unlabel/core';
-import { tf, type Tensor1D, type Tensor4D } from '@unlabel/engine';
+import { convBias, plus, tf } from '@unlabel/engine';
 import { batchNorm, type BatchNorm } from './batch-norm.ts';
 import { conv2d, convGeometry, type Conv2d, type Conv2dOptions } from './conv.ts';
 import type { LayerOptions } from './layer.ts';
@@ -8,12 +8,15 @@ import type { LayerOptions } from './layer.ts';
 export interface ConvNormOptions extends Omit<Conv2dOptions, 'hasBias'> {
   /** A ReLU behind it. Default true. */
   readonly relu?: boolean;
+  /** The end of a residual block: `forward` is given a shortcut, which is added before the ReLU. Default false. */
+  readonly hasShortcut?: boolean;
 }
 
 export interface ConvNorm {
   readonly conv: Conv2d;
   readonly norm: BatchNorm;
-  forward(x: Tensor, options: LayerOptions): Tensor;
+  /** @param shortcut of the result's shape, where the step `hasShortcut` */
+  forward(x: Tensor, options: LayerOptions, shortcut?: Tensor): Tensor;
 }
 
 /**
@@ -27,28 +30,33 @@ export function convNorm(
   rng: Rng,
   options: ConvNormOptions = {},
 ): ConvNorm {
-  const { relu = true, ...geometry } = options;
+  const { relu = true, hasShortcut = false, ...geometry } = options;
   const conv = conv2d(inputs, outputs, kernel, rng, { ...geometry, hasBias: false });
-  const norm = batchNorm(outputs, { relu });
+  const norm = batchNorm(outputs, { relu: relu && !hasShortcut });
   return {
     conv,
     norm,
-    forward: (x, call) =>
-      call.training ? norm.forward(conv.forward(x, call), call) : folded(x, conv, norm, kernel, relu),
+    forward(x, call, shortcut) {
+      if (!call.training) return folded(x, conv, norm, { kernel, relu, shortcut });
+      const y = norm.forward(conv.forward(x, call), call);
+      if (!shortcut) return y;
+      const sum = plus(y, shortcut);
+      return relu ? tf.relu(sum) : sum;
+    },
   };
 }
 
-function folded(x: Tensor, conv: Conv2d, norm: BatchNorm, kernel: number, relu: boolean): Tensor {
+function folded(
+  x: Tensor,
+  conv: Conv2d,
+  norm: BatchNorm,
+  options: { readonly kernel: number; readonly relu: boolean; readonly shortcut: Tensor | undefined },
+): Tensor {
+  const { kernel, relu, shortcut } = options;
   const inverse = tf.rsqrt(tf.add(norm.variance, norm.eps));
   const scale = norm.weight ? tf.mul(inverse, norm.weight) : inverse;
   const shift = tf.mul(norm.mean, scale);
   const { x: image, padding } = convGeometry(x, kernel, conv);
-  return tf.fused.conv2d({
-    x: image,
-    filter: tf.mul(conv.weight, scale) as Tensor4D,
-    strides: conv.stride,
-    pad: padding,
-    bias: (norm.bias ? tf.sub(norm.bias, shift) : tf.neg(shift)) as Tensor1D,
-    activation: relu ? 'relu' : 'linear',
-  });
+  const bias = norm.bias ? tf.sub(norm.bias, shift) : tf.neg(shift);
+  return convBias(image, tf.mul(conv.weight, scale), bias, { stride: conv.stride, padding, relu, shortcut });
 }

@@ -94,7 +94,6 @@ const ownOps: readonly OwnOp[] = [
     attrs: { smoothing: 'float' },
     outputs: 1,
   },
-  { kernel: 'BiasRelu', inputs: ['x', 'bias'], attrs: { relu: 'bool' }, outputs: 1 },
   { kernel: 'MaxMeanTime', inputs: ['x'], attrs: {}, outputs: 1 },
   { kernel: 'MaxMeanTimeGrad', inputs: ['x', 'dy'], attrs: {}, outputs: 1 },
   {
@@ -136,6 +135,19 @@ export function registerNativeKernels(tf: typeof tfjs): void {
         : backendOf(backend).executeMultipleOutputs(name, list, ordered, op.outputs);
     });
   }
+  /** Adds a bias and a shortcut and applies a ReLU where a product lies: it is nobody else's yet. */
+  const finish = (
+    backend: NodeBackend,
+    product: tfjs.TensorInfo,
+    what: { bias: tfjs.TensorInfo | undefined; shortcut?: tfjs.TensorInfo | undefined; relu: boolean },
+  ): void => {
+    tf.tidy(() => {
+      const bias = what.bias ?? tf.zeros([product.shape.at(-1)!]);
+      const shortcut = what.shortcut ?? tf.zeros([0]);
+      const attrs = [{ name: 'relu', type: binding.TF_ATTR_BOOL, value: what.relu }];
+      backend.executeMultipleOutputs(tensorflowOp('FinishProduct'), attrs, [product, bias, shortcut], 0);
+    });
+  };
   const dense: tfjs.KernelFunc = ({ inputs, attrs, backend }) => {
     const { relu, transposeKernel } = attrs as Attrs;
     const product = backendOf(backend).executeSingleOutput(
@@ -148,20 +160,20 @@ export function registerNativeKernels(tf: typeof tfjs): void {
       [inputs['x']!, inputs['kernel']!],
     );
     const bias = inputs['bias'];
-    if (relu !== true) {
-      // The product is nobody else's yet: the bias is added where it lies.
-      if (bias) backendOf(backend).executeMultipleOutputs(tensorflowOp('AddBias'), [], [product, bias], 0);
-      return product;
-    }
-    const added = bias ?? tf.zeros([product.shape[1]!]);
-    const result = backendOf(backend).executeSingleOutput(
-      tensorflowOp('BiasRelu'),
-      [{ name: 'relu', type: binding.TF_ATTR_BOOL, value: relu }],
-      [product, added],
-    );
-    product.dispose();
-    return result;
+    if (bias || relu === true) finish(backendOf(backend), product, { bias, relu: relu === true });
+    return product;
   };
   register('Dense', dense);
   register('DenseRelu', dense);
+  const convolve = tf.getKernel('Conv2D', 'tensorflow')!.kernelFunc;
+  register('ConvBias', ({ inputs, attrs, backend }) => {
+    const { stride, same, relu } = attrs as Attrs;
+    const product = convolve({
+      inputs: { x: inputs['x']!, filter: inputs['kernel']! },
+      attrs: { strides: stride, pad: same === true ? 'same' : 'valid', dataFormat: 'NHWC', dilations: 1 } as never,
+      backend,
+    }) as tfjs.TensorInfo; // a convolution has one output
+    finish(backendOf(backend), product, { bias: inputs['bias'], shortcut: inputs['shortcut'], relu: relu === true });
+    return product;
+  });
 }

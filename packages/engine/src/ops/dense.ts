@@ -2,6 +2,7 @@
 import type { Tensor } from '@unlabel/core';
 import { tf } from '../backend.ts';
 import { defineGradient, hasKernel, runKernel } from './kernel.ts';
+import { reluGradient } from './relu.ts';
 
 export interface DenseOptions {
   readonly relu?: boolean;
@@ -33,12 +34,6 @@ for (const kernel of ['Dense', 'DenseRelu']) {
 /** Sum over rows. x [M, C] → [C] */
 function columnSum(x: Tensor): Tensor {
   return hasKernel('ColumnSum') ? runKernel('ColumnSum', { x }, {})[0]! : tf.sum(x, 0);
-}
-
-/** dy where y > 0, else 0. */
-function reluGradient(dy: Tensor, y: Tensor): Tensor {
-  if (hasKernel('ReluGrad')) return runKernel('ReluGrad', { dy, y }, {})[0]!;
-  return tf.mul(dy, tf.cast(tf.greater(y, 0), 'float32'));
 }
 
 /**

@@ -8,6 +8,7 @@ export {
   type AttentionInputs,
 } from './attention.ts';
 export { batchNormReluPool, batchNormTrain, type BatchNormOptions, type BatchNormResult } from './batch-norm.ts';
+export { convBias, type ConvBiasOptions } from './conv-bias.ts';
 export {
   affineReluPool,
   convStageEval,
@@ -23,5 +24,6 @@ export { gelu, type GeluKind } from './gelu.ts';
 export { addLayerNorm, layerNorm, type LayerNormOptions } from './layer-norm.ts';
 export { maxMeanTime } from './max-mean-time.ts';
 export { plus, scaleRows } from './plus.ts';
+export { reluGradient } from './relu.ts';
 export { sparseDense } from './sparse-dense.ts';
 export { sgdMomentum, type SgdMomentumOptions } from './sgd-momentum.ts';

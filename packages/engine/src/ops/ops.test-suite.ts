@@ -11,6 +11,7 @@ import {
   attention,
   batchNormReluPool,
   batchNormTrain,
+  convBias,
   convStageEval,
   convStageTrain,
   crossEntropy,
@@ -70,6 +71,15 @@ const cases: Readonly<Record<string, Case>> = {
   'a convolution stage': {
     inputs: [values([2, 4, 4, 2], 'x'), values([3, 3, 2, 5], 'kernel'), gamma, beta, values([5], 'bias')],
     run: (x, kernel, g, b, bias) => convStageTrain(x!, { kernel: kernel!, gamma: g!, beta: b!, bias }).y,
+  },
+  'a ReLU': { inputs: [values([4, 6], 'x')], run: (x) => tf.relu(x!) },
+  'a convolution with bias, shortcut and ReLU': {
+    inputs: [values([2, 5, 4, 3], 'x'), values([3, 3, 3, 5], 'kernel'), values([5], 'bias'), values([2, 5, 4, 5], 's')],
+    run: (x, kernel, bias, shortcut) => convBias(x!, kernel!, bias!, { shortcut, relu: true }),
+  },
+  'a strided convolution with bias': {
+    inputs: [values([2, 5, 4, 3], 'x'), values([3, 3, 3, 5], 'kernel'), values([5], 'bias')],
+    run: (x, kernel, bias) => convBias(x!, kernel!, bias!, { stride: 2, padding: 'valid' }),
   },
   'dense with bias and ReLU': {
     inputs: [values([6, 4], 'x'), values([4, 3], 'kernel'), values([3], 'bias')],

@@ -117,27 +117,6 @@ void ColumnSum(const Attributes&, Context& context) {
   sums.Total(y);
 }
 
-UNLABEL_SIMD void AddBiasRows(float* __restrict__ x, const float* __restrict__ bias, int64_t rows, int64_t width) {
-  for (int64_t r = 0; r < rows; r++, x += width) {
-    for (int64_t c = 0; c < width; c++) x[c] += bias[c];
-  }
-}
-
-// {x [M, C], bias [C]} -> nothing: x itself is changed. For a product that nobody else has seen yet.
-void AddBias(const Attributes&, Context& context) {
-  if (!Fits(context)) return;
-  const Shape shape = context.InputShape(0);
-  const int64_t width = shape.back();
-  if (SizeOf(shape) == 0) return;
-  float* x = const_cast<float*>(context.Input(0));
-  const float* bias = context.Input(1);
-  const Chunks chunks(SizeOf(shape) / width, width);
-  ParallelFor(chunks.count, [&](int64_t i) {
-    const int64_t at = chunks.begin(i);
-    AddBiasRows(x + at * width, bias, chunks.end(i) - at, width);
-  });
-}
-
 }  // namespace
 
 void RegisterGelu() {
@@ -145,7 +124,6 @@ void RegisterGelu() {
   Register<GeluGrad>(
       {"UnlabelGeluGrad", {"x: float", "bias: float", "dy: float"}, {"dx: float", "d_bias: float"}, {"tanh: bool"}});
   Register<ColumnSum>({"UnlabelColumnSum", {"x: float"}, {"y: float"}, {}});
-  Register<AddBias>({"UnlabelAddBias", {"x: float", "bias: float"}, {}, {}});
 }
 
 }  // namespace unlabel

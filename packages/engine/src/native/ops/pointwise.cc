@@ -47,34 +47,40 @@ void SeededDropout(const Attributes& attributes, Context& context) {
   });
 }
 
-UNLABEL_SIMD void BiasRows(const float* __restrict__ x, const float* __restrict__ bias, int64_t rows, int64_t width,
-                           bool relu, float* __restrict__ y) {
-  for (int64_t r = 0; r < rows; r++, x += width, y += width) {
-    if (relu) {
+// x += bias, then += shortcut where there is one, with a ReLU that lets NaN through.
+UNLABEL_SIMD void FinishRows(float* __restrict__ x, const float* __restrict__ bias, const float* __restrict__ shortcut,
+                             int64_t rows, int64_t width, bool relu) {
+  for (int64_t r = 0; r < rows; r++, x += width) {
+    if (shortcut != nullptr) {
+      for (int64_t c = 0; c < width; c++) {
+        const float v = x[c] + bias[c] + shortcut[c];
+        x[c] = relu && v < 0 ? 0 : v;
+      }
+      shortcut += width;
+    } else {
       for (int64_t c = 0; c < width; c++) {
         const float v = x[c] + bias[c];
-        y[c] = v < 0 ? 0 : v;
+        x[c] = relu && v < 0 ? 0 : v;
       }
-    } else {
-      for (int64_t c = 0; c < width; c++) y[c] = x[c] + bias[c];
     }
   }
 }
 
-// {x [M, C], bias [C]} -> y
-void BiasRelu(const Attributes& attributes, Context& context) {
-  const Shape shape = context.InputShape(0);
-  if (!context.Check(!shape.empty() && SizeOf(context.InputShape(1)) == shape.back(), "bias: must be as long as x's last axis")) {
+// {x [..., C], bias [C], shortcut like x or empty} -> nothing: x itself is changed. For a product that nobody else has seen yet.
+void FinishProduct(const Attributes& attributes, Context& context) {
+  const Shape shape = context.InputShape(0), shortcut = context.InputShape(2);
+  if (!context.Check(!shape.empty() && SizeOf(context.InputShape(1)) == shape.back(), "bias: must be as long as x's last axis") ||
+      !context.Check(shortcut == shape || SizeOf(shortcut) == 0, "shortcut: must have the shape of x") || SizeOf(shape) == 0) {
     return;
   }
-  const float *x = context.Input(0), *bias = context.Input(1);
-  float* y = context.Output(0, shape);
-  if (y == nullptr || SizeOf(shape) == 0) return;
+  float* x = const_cast<float*>(context.Input(0));
+  const float *bias = context.Input(1), *added = SizeOf(shortcut) == 0 ? nullptr : context.Input(2);
   const int64_t width = shape.back();
   const Chunks chunks(SizeOf(shape) / width, width);
   ParallelFor(chunks.count, [&](int64_t i) {
-    const int64_t at = chunks.begin(i);
-    BiasRows(x + at * width, bias, chunks.end(i) - at, width, attributes.relu, y + at * width);
+    const int64_t at = chunks.begin(i) * width;
+    FinishRows(x + at, bias, added == nullptr ? nullptr : added + at, chunks.end(i) - chunks.begin(i), width,
+               attributes.relu);
   });
 }
 
@@ -241,7 +247,7 @@ void Ema(const Attributes&, Context& context) {
 
 void RegisterPointwise() {
   Register<SeededDropout>({"UnlabelSeededDropout", {"x: float", "seed: int32"}, {"y: float"}, {"scale: float"}});
-  Register<BiasRelu>({"UnlabelBiasRelu", {"x: float", "bias: float"}, {"y: float"}, {"relu: bool"}});
+  Register<FinishProduct>({"UnlabelFinishProduct", {"x: float", "bias: float", "shortcut: float"}, {}, {"relu: bool"}});
   Register<MaxMeanTime>({"UnlabelMaxMeanTime", {"x: float"}, {"y: float"}, {}});
   Register<MaxMeanTimeGrad>({"UnlabelMaxMeanTimeGrad", {"x: float", "dy: float"}, {"dx: float"}, {}});
   Register<SgdMomentum>({"UnlabelSgdMomentum",
