@@ -81,13 +81,15 @@ function alongRows(image: RgbImage, width: number, weights: Weights): RgbImage {
   const { taps, first, count } = weights;
   for (let y = 0, to = 0; y < height; y++) {
     for (let x = 0; x < width; x++, to += 3) {
-      let [r, g, b] = [half, half, half];
+      let r = half;
+      let g = half;
+      let b = half;
       let at = (y * image.width + first[x]!) * 3;
       for (let k = x * taps, end = k + count[x]!; k < end; k++, at += 3) {
         const w = fixed[k]!;
-        r += data[at]! * w;
-        g += data[at + 1]! * w;
-        b += data[at + 2]! * w;
+        r = (r + Math.imul(data[at]!, w)) | 0; // in whole numbers all the way: sums stay below 2³¹
+        g = (g + Math.imul(data[at + 1]!, w)) | 0;
+        b = (b + Math.imul(data[at + 2]!, w)) | 0;
       }
       out[to] = toByte(r);
       out[to + 1] = toByte(g);
@@ -105,13 +107,22 @@ function alongColumns(image: RgbImage, height: number, weights: Weights): RgbIma
   const { taps, first, count } = weights;
   const sums = new Int32Array(stride);
   for (let y = 0; y < height; y++) {
-    sums.fill(half);
-    for (let t = 0; t < count[y]!; t++) {
-      const w = fixed[y * taps + t]!;
-      const row = (first[y]! + t) * stride;
-      for (let i = 0; i < stride; i++) sums[i] = sums[i]! + data[row + i]! * w;
+    const n = count[y]!;
+    // three rows at a time, as most outputs have no more; a row that is not there has weight 0
+    for (let t = 0; t < n; t += 3) {
+      const at = (first[y]! + t) * stride;
+      const k = y * taps + t;
+      const [w0, w1, w2] = [fixed[k]!, t + 1 < n ? fixed[k + 1]! : 0, t + 2 < n ? fixed[k + 2]! : 0];
+      const [next, last] = [t + 1 < n ? at + stride : at, t + 2 < n ? at + 2 * stride : at];
+      const isLast = t + 3 >= n;
+      for (let i = 0; i < stride; i++) {
+        const before = t === 0 ? half : sums[i]!;
+        const three = Math.imul(data[at + i]!, w0) + Math.imul(data[next + i]!, w1) + Math.imul(data[last + i]!, w2);
+        const sum = (before + three) | 0;
+        if (isLast) out[y * stride + i] = toByte(sum);
+        else sums[i] = sum;
+      }
     }
-    for (let i = 0; i < stride; i++) out[y * stride + i] = toByte(sums[i]!);
   }
   return { width, height, data: out };
 }

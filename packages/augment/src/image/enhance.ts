@@ -28,7 +28,7 @@ export function adjustContrast(image: RgbImage, factor: number): RgbImage {
   const f = fround(factor);
   const grey = luma(image);
   let sum = 0;
-  for (const value of grey) sum += value;
+  for (let i = 0; i < grey.length; i++) sum += grey[i]!; // an iterator takes three times as long
   const mean = Math.trunc(sum / grey.length + 0.5);
   return throughTable(
     image,
@@ -39,13 +39,19 @@ export function adjustContrast(image: RgbImage, factor: number): RgbImage {
 /** factor 0 is grey, 1 the image. */
 export function adjustSaturation(image: RgbImage, factor: number): RgbImage {
   const f = fround(factor);
+  // factor·(value − grey) for differences of −255 … 255
+  const parts = Float32Array.from({ length: 511 }, (_, i) => f * (i - 255));
   const grey = luma(image);
-  const data = new Uint8Array(image.data.length);
-  for (let i = 0, at = 0; i < grey.length; i++) {
-    const from = grey[i]!;
-    for (const end = at + 3; at < end; at++) data[at] = blend(from, image.data[at]!, f);
+  const { data: from } = image;
+  const data = new Uint8ClampedArray(from.length);
+  for (let i = 0, at = 0; i < grey.length; i++, at += 3) {
+    const level = grey[i]!;
+    const base = 255 - level;
+    data[at] = Math.trunc(fround(level + parts[base + from[at]!]!));
+    data[at + 1] = Math.trunc(fround(level + parts[base + from[at + 1]!]!));
+    data[at + 2] = Math.trunc(fround(level + parts[base + from[at + 2]!]!));
   }
-  return { ...image, data };
+  return { ...image, data: new Uint8Array(data.buffer) };
 }
 
 /** factor 0 is a 3×3 smoothing (centre 5, the rest 1; the border is left), 1 the image. */

@@ -41,9 +41,10 @@ export function normalizeBytes(image: RgbImage, mean: Channels, std: Channels, i
   ) as [Float32Array, Float32Array, Float32Array];
   const [r, g, b] = tables;
   const out = new Float32Array(data.length);
+  const step = isMirrored ? -3 : 3;
   for (let y = 0, at = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, at += 3) {
-      const to = isMirrored ? (y * width + width - 1 - x) * 3 : at;
+    let to = (y * width + (isMirrored ? width - 1 : 0)) * 3;
+    for (const end = at + width * 3; at < end; at += 3, to += step) {
       out[to] = r[data[at]!]!;
       out[to + 1] = g[data[at + 1]!]!;
       out[to + 2] = b[data[at + 2]!]!;
