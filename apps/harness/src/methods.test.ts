@@ -7,7 +7,7 @@ import { cardSchema, createRng, load } from '@unlabel/core';
 import { leakCheck, testEngine, tf } from '@unlabel/engine';
 import { parseSafetensors } from '@unlabel/formats';
 import { silentDisplay } from './display/display.ts';
-import { openModel, parseModel } from './models/resolve.ts';
+import { openImageModel, openModel, parseModel } from './models/resolve.ts';
 import { resolveMethod } from './pretrain/recipe.ts';
 import { pretrain } from './pretrain/run.ts';
 import { methods } from './registry.ts';
@@ -102,6 +102,29 @@ describe.each(Object.keys(methods))('%s', (id) => {
       }
       const { names } = parseSafetensors(await weights(`${id}-a`));
       expect(names.length).toBeGreaterThan(0);
+      embedder.dispose?.();
+      again.dispose?.();
+    },
+  );
+
+  test.runIf(modalities.get(id) === 'image')(
+    'embeds images of any size at the width it states, and its checkpoint round-trips',
+    async () => {
+      const ref = parseModel(join(folder, `${id}-a`), 0);
+      const [embedder, again] = [await openImageModel(ref), await openImageModel(ref)];
+      const rng = createRng(1);
+      const images = [[16, 16], [40, 24], [9, 31], [1, 1]].map(([width, height]) => ({
+        width: width!,
+        height: height!,
+        data: Uint8Array.from({ length: width! * height! * 3 }, () => rng.int(256)),
+      })); // prettier-ignore
+      for (const crop of ['center', 'stretch'] as const) {
+        const together = await embedder.embedImages(images, crop);
+        expect(together.length).toBe(images.length * embedder.embeddingSize);
+        expect(together.every(Number.isFinite)).toBe(true);
+        expect(await again.embedImages(images, crop)).toEqual(together);
+      }
+      expect(again.fingerprint).toBe(embedder.fingerprint);
       embedder.dispose?.();
       again.dispose?.();
     },

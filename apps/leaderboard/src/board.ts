@@ -12,6 +12,7 @@ export interface BoardTask {
   readonly id: string;
   readonly revision: string;
   readonly predictionType: 'multiclass' | 'multilabel';
+  readonly modality: 'audio' | 'image';
   /** Primary metric: what the board compares. */
   readonly metric: string;
   readonly higherIsBetter: boolean;
@@ -128,7 +129,7 @@ function tasksOf(results: readonly CollectedResult[], warnings: string[]): Board
   const byKey = new Map<string, BoardTask>();
   const revisions = groupBy(results, ({ result }) => result.task.id);
   for (const { path, result } of results) {
-    const { id, revision, predictionType } = result.task;
+    const { id, revision, predictionType, modality = 'audio' } = result.task;
     const key = taskKey(result);
     const held = byKey.get(key);
     if (held && held.metric !== result.primary) {
@@ -138,7 +139,7 @@ function tasksOf(results: readonly CollectedResult[], warnings: string[]): Board
     }
     const isShared = new Set(revisions.get(id)!.map(({ result: other }) => other.task.revision)).size > 1;
     byKey.set(key, held ?? {
-      key, id, revision, predictionType,
+      key, id, revision, predictionType, modality,
       label: isShared ? `${id} ${revision}` : id,
       metric: result.primary,
       higherIsBetter: result.metrics[result.primary]!.higherIsBetter,

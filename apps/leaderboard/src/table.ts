@@ -2,6 +2,7 @@
 import type { Board, BoardCell, BoardRow, BoardTask } from './board.ts';
 import { orientedScore } from './board.ts';
 import { formatDifference, formatHalf, formatScore } from './format.ts';
+import { wordsOf } from './words.ts';
 
 export interface TableOptions {
   /** Columns of the terminal, default 100. */
@@ -174,16 +175,17 @@ export function differenceSentence({ label, versus }: BoardRow, tasks: readonly 
           ? 'below zero'
           : 'not distinguishable from zero';
   return (
-    `${clip(label, 40)} − ${clip(versus.referenceLabel, 40)} on the same clips: mean ${formatDifference(mean)}, ${verdict}; ` +
+    `${clip(label, 40)} − ${clip(versus.referenceLabel, 40)} on the same ${wordsOf(tasks).items}: mean ${formatDifference(mean)}, ${verdict}; ` +
     `clearly better on ${better} of ${tasks.length} tasks, clearly worse on ${worse}.`
   );
 }
 
-function footnotes({ rows }: Board): Note[] {
+function footnotes({ rows, tasks }: Board): Note[] {
+  const { items } = wordsOf(tasks);
   const cells = rows.flatMap((row) => row.cells);
-  const notes = ['Percent where a metric is a share; ± is half of the 95 % bootstrap interval over test clips.'];
+  const notes = [`Percent where a metric is a share; ± is half of the 95 % bootstrap interval over test ${items}.`];
   if (cells.some((cell) => cell?.isPartial))
-    notes.push('* scored on a part of the test clips; never in a mean or rank.');
+    notes.push(`* scored on a part of the test ${items}; never in a mean or rank.`);
   if (rows.some(({ isComplete }) => !isComplete)) notes.push('Rows that lack a task have no mean and no rank.');
   return notes.map((text) => ({ text, paint: 'dim' }));
 }

@@ -11,6 +11,7 @@ export interface SampleTask {
   readonly folds?: number;
   readonly predictionType?: 'multiclass' | 'multilabel';
   readonly metrics?: readonly string[];
+  readonly modality?: 'audio' | 'image';
 }
 
 export interface SampleModel {
@@ -101,7 +102,12 @@ export async function writeSampleResult(dir: string, model: SampleModel, task: S
       sawUnlabelled: [],
       ...model.overrides,
     },
-    task: { id: task.id, revision: 'v1-full@0123456789ab', predictionType: task.predictionType ?? 'multiclass' },
+    task: {
+      id: task.id,
+      revision: 'v1-full@0123456789ab',
+      predictionType: task.predictionType ?? 'multiclass',
+      ...(task.modality && { modality: task.modality }),
+    },
     protocol: { id: 'linear/v1', options: { strengths: [1, 0.1] } },
     seed: 0,
     metrics,

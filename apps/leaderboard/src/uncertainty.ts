@@ -15,6 +15,7 @@ import {
 } from '@unlabel/probes';
 import type { BoardOptions, BoardTask, Reference, RowDraft, Versus } from './board.ts';
 import { isComplete, type Scores } from './ranking.ts';
+import { wordsOf } from './words.ts';
 
 export interface Uncertainty {
   /** In the order of the drafts. */
@@ -73,7 +74,9 @@ function drawTask(
     const predictions = draft.cells[t]?.predictions;
     if (!predictions || identities[i] === undefined) return undefined;
     if (identities[i] !== usual) {
-      warnings.push(`${draft.label}: tested on other clips of ${task.label} than most models; not paired`);
+      warnings.push(
+        `${draft.label}: tested on other ${wordsOf([task]).items} of ${task.label} than most models; not paired`,
+      );
       return undefined;
     }
     const classes = predictions[0]!.scores.length;

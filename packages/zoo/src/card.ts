@@ -83,9 +83,27 @@ export async function writeCard(dir: string, card: ModelCard): Promise<void> {
 
 const percent = (value: number | null): string => (value === null ? '–' : (100 * value).toFixed(1));
 
+/** What a card says of sounds, and of images. */
+const words = {
+  audio: {
+    embed: 'const embedding = await model.embed(samples, { sampleRate: 44100 }); // mono, −1…1',
+    files: 'a.wav b.flac',
+    saw: 'Heard without labels, so that scores there are not of unseen audio',
+    items: 'clips',
+  },
+  image: {
+    embed: "const embedding = await model.embed('photo.jpg'); // or RGB pixels: { width, height, data }",
+    files: 'a.jpg b.png',
+    saw: 'Seen without labels, so that scores there are not of unseen images',
+    items: 'images',
+  },
+} as const;
+
 /** The whole README. Equal cards give equal bytes. */
 export function cardText(card: ModelCard): string {
-  const { training, results } = card;
+  const { training, results, embeddingSize, sampleRate } = card;
+  const isImage = sampleRate === null;
+  const { embed, files, saw, items } = words[isImage ? 'image' : 'audio'];
   const lines = [
     '---',
     stringify(card, { lineWidth: 0 }).trimEnd(),
@@ -101,11 +119,11 @@ export function cardText(card: ModelCard): string {
     "import { load } from '@unlabel/zoo';",
     '',
     `const model = await load('${card.id}');`,
-    'const embedding = await model.embed(samples, { sampleRate: 44100 }); // mono, −1…1',
+    embed,
     'model.dispose();',
     '```',
     '',
-    `    npx unlabel embed ${card.id} a.wav b.flac -o embeddings.npy`,
+    `    npx unlabel embed ${card.id} ${files} -o embeddings.npy`,
     '',
     '## What it is',
     '',
@@ -113,17 +131,15 @@ export function cardText(card: ModelCard): string {
     '| --- | --- |',
     `| method | ${card.method}${card.paper === null ? '' : `, ${card.paper}`} |`,
     `| backbone | ${card.backbone}, ${card.params.toLocaleString('en')} values, stored as ${card.dtype} |`,
-    `| input | ${card.sampleRate === null ? 'images' : `${card.sampleRate} Hz`} |`,
-    `| embeddings | ${card.embeddingSize.scene} a clip, ${card.embeddingSize.timestamp || 'no'} a frame |`,
+    `| input | ${isImage ? 'images' : `${sampleRate} Hz`} |`,
+    `| embeddings | ${embeddingSize.scene} ${isImage ? 'an image' : `a clip, ${embeddingSize.timestamp || 'no'} a frame`} |`,
     `| licence | ${card.licence} |`,
     `| source | ${card.source} |`,
     '',
     '## Data',
     '',
     ...card.data.map((line) => `- ${line}`),
-    ...(card.sawUnlabelled.length > 0
-      ? [`- Heard without labels, so that scores there are not of unseen audio: ${card.sawUnlabelled.join(', ')}`]
-      : []),
+    ...(card.sawUnlabelled.length > 0 ? [`- ${saw}: ${card.sawUnlabelled.join(', ')}`] : []),
     '',
   ];
   if (training) {
@@ -140,9 +156,9 @@ export function cardText(card: ModelCard): string {
     lines.push(
       '## Results',
       '',
-      'Of this checkpoint, percent, with 95 % bootstrap intervals over test clips:',
+      `Of this checkpoint, percent, with 95 % bootstrap intervals over test ${items}:`,
       '',
-      '| task | protocol | metric | score | interval | clips | engine |',
+      `| task | protocol | metric | score | interval | ${items} | engine |`,
       '| --- | --- | --- | --- | --- | --- | --- |',
       ...results.map(
         (row) =>

@@ -1,13 +1,15 @@
 import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildAudioNtt } from '@unlabel/backbones';
+import { buildAudioNtt, buildResnet } from '@unlabel/backbones';
 import { createRng, type ModelConfig, type NdArray } from '@unlabel/core';
 import { testEngine, toArrays } from '@unlabel/engine';
 import { openSafetensors, writeJsonAtomic } from '@unlabel/formats';
+import { encodePng } from '@unlabel/image';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { cardText, modelCardSchema, readCard, writeCard } from './card.ts';
 import { findCheckpoint, isCheckpointId, resolveCheckpoint } from './find.ts';
+import { imageEmbedder } from './image-embedder.ts';
 import { load } from './load.ts';
 import { readManifest, verifyCheckpoint, writeManifest } from './manifest.ts';
 import { loadModelDir, saveModelDir } from './model-dir.ts';
@@ -170,6 +172,16 @@ describe('the card', () => {
     expect(cardText(card)).toContain('| t | linear/v1 | top1_acc | 50.0 | 40.0 – – | 9 | wasm |');
   });
 
+  test('of a model of images speaks of images, of a model of sounds of clips', () => {
+    const text = (sampleRate: number | null): string =>
+      cardText({ ...card, sampleRate, sawUnlabelled: ['t'] }).split('\n---\n')[1]!;
+    for (const word of ["embed('photo.jpg')", 'a.jpg b.png', 'an image |', 'Seen without labels', 'test images:'])
+      expect(text(null)).toContain(word);
+    expect(text(null)).not.toMatch(/clip|wav|samples|frame/);
+    expect(text(16000)).not.toMatch(/image|photo/);
+    expect(text(16000)).toContain('Heard without labels');
+  });
+
   test('that is none is refused', async () => {
     await expect(readCard(dir)).rejects.toThrow('cannot be read');
     await writeFile(join(dir, 'README.md'), '# Title\n');
@@ -198,7 +210,49 @@ test('load embeds clips of any rate, one or several, and frames; disposed it ref
   const { embeddings, timestamps, size } = await model.embedFrames(tone(16000), { sampleRate: 16000 });
   expect(embeddings.length).toBe(timestamps.length * size);
   await expect(model.embed(new Float32Array(0), { sampleRate: 16000 })).rejects.toThrow('found none');
+  await expect(model.embed('photo.jpg')).rejects.toThrow('takes sounds');
   model.dispose();
   await expect(model.embed(tone(16000), { sampleRate: 16000 })).rejects.toThrow('was disposed');
   expect(await readdir(folder)).toHaveLength(2);
 });
+
+test('load embeds images, pixels or files, one or several; what is no image is named', async () => {
+  const folder = join(dir, 'm');
+  const image = { size: 16, resize: 18, interpolation: 'bilinear', mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2] };
+  const shape = { depth: 18, blocks: [1, 1, 1, 1], widths: [4, 4, 8, 12], stem: 'small' };
+  await saveModelDir(folder, buildResnet(shape, createRng(2)), {
+    ...config,
+    backbone: { id: 'resnet', config: shape },
+    input: { modality: 'image', image },
+    normalization: null,
+  });
+  const rng = createRng(3);
+  const [wide, tall] = [[30, 20], [19, 40]].map(([width, height]) => ({
+    width: width!,
+    height: height!,
+    data: Uint8Array.from({ length: width! * height! * 3 }, () => rng.int(256)),
+  })); // prettier-ignore
+  const file = join(dir, 'wide.png');
+  await writeFile(file, encodePng(wide!));
+  const model = await load(folder);
+  expect([model.modality, model.sampleRate, model.embeddingSize]).toEqual(['image', 0, 12]);
+  const one = await model.embed(wide!);
+  expect(await model.embed(file)).toEqual(one);
+  const [a, b] = await model.embed([tall!, file]);
+  expect([a!.length, b!.length]).toEqual([12, 12]);
+  one.forEach((value, i) => expect(b![i]!).toBeCloseTo(value, 5));
+  // what evaluation gives
+  const embedder = imageEmbedder({ ...(await loadModelDir(folder)), id: 'm', source: folder });
+  expect(one).toEqual(await embedder.embedImages([wide!], 'center'));
+  expect(await model.embed(wide!, { crop: 'stretch' })).toEqual(await embedder.embedImages([wide!], 'stretch'));
+  expect(await model.embed(wide!, { crop: 'stretch' })).not.toEqual(one);
+  embedder.dispose!();
+
+  await writeFile(join(dir, 'no.png'), 'no image');
+  await expect(model.embed(join(dir, 'no.png'))).rejects.toThrow('no.png: is not an image');
+  await expect(model.embed({ ...wide!, width: 31 })).rejects.toThrow('31 × 20 × 3 bytes in a Uint8Array; found Uint8Array of 1800');
+  await expect(model.embed(new Float32Array(16), { sampleRate: 16000 })).rejects.toThrow('takes images');
+  await expect(model.embedFrames(new Float32Array(16), { sampleRate: 16000 })).rejects.toThrow('no frames');
+  model.dispose();
+  await expect(model.embed(wide!)).rejects.toThrow('was disposed');
+}); // prettier-ignore

@@ -1,4 +1,4 @@
-/** `unlabel embed MODEL FILES…`: audio files to one array of embeddings. */
+/** `unlabel embed MODEL FILES…`: sounds or images to one array of embeddings. */
 import type { Command } from 'commander';
 import { examples, withDisplay, withEngine, withForeign, withSeed, type EngineCliOptions } from '../options.ts';
 

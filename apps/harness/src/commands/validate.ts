@@ -15,7 +15,9 @@ export interface ValidateCliOptions extends EngineCliOptions {
 export function register(program: Command): void {
   const command = program
     .command('validate <models...>')
-    .description('check models as hear-validator does: sizes, types, timestamps, repeatability')
+    .description(
+      'check models of sounds as hear-validator does, and models of images: sizes, types, timestamps, repeatability',
+    )
     .option('--long', 'also embed twenty minutes at once')
     .option('--json', 'findings as JSON')
     .addHelpText(

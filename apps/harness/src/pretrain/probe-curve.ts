@@ -1,10 +1,12 @@
 /** A score of the frozen network on one task, at a few steps of training: `probe.jsonl` and `probe.svg` in the run directory. */
 import { loadAudio } from '@unlabel/audio';
-import { ConfigError, type Backbone, type ModelConfig, type Task } from '@unlabel/core';
+import { ConfigError, type Backbone, type ModelConfig } from '@unlabel/core';
 import { runProbe, type ProbeSplit } from '@unlabel/probes';
-import { foldsOf, openTask } from '@unlabel/tasks';
+import { foldsOf, type OpenedTask } from '@unlabel/tasks';
 import type { Display } from '../display/display.ts';
-import { networkEmbedder } from '@unlabel/zoo';
+import { imageEmbedder, networkEmbedder, type NetworkOptions } from '@unlabel/zoo';
+import { loadImage } from '../evaluate/embed-images.ts';
+import { openAnyTask } from '../evaluate/open-task.ts';
 import { writeLineChart } from '../pictures/curves.ts';
 import type { Meter } from './meter.ts';
 import { appendLog, truncateLog, type RunDir } from '../run-dir.ts';
@@ -22,18 +24,24 @@ export interface ProbeCurveOptions {
 
 export async function createProbeCurve(options: ProbeCurveOptions): Promise<Meter> {
   const { run, steps, everySteps, backbone, config, display } = options;
-  const task = await openTask(options.taskDir);
+  const task = await openAnyTask(options.taskDir);
   if (task.metadata.embedding_type !== 'scene')
     throw new ConfigError(`--probe ${options.taskDir}: expected a scene task.`);
-  const embedder = networkEmbedder({ id: 'probe', backbone, config, fingerprint: '', source: run.path });
-  const clips = await readClips(task, embedder.sampleRate);
+  const { modality = 'audio' } = task;
+  const own = config.input['modality'];
+  if (own !== modality)
+    throw new ConfigError(
+      `--probe ${options.taskDir}: a task of modality ${modality}; the method's is ${String(own)}.`,
+    );
+  const network = { id: 'probe', backbone, config, fingerprint: '', source: run.path };
+  const embeddingsOf = await (modality === 'image' ? embedImages(task, network) : embedClips(task, network));
   const file = run.file('probe.jsonl');
   const metric = task.metadata.evaluation[0]!;
 
   const score = async (): Promise<number | null> => {
     const splits = new Map<string, ProbeSplit>();
     for (const [split, list] of task.splits) {
-      const data = await embedder.embedScenes(clips.get(split)!);
+      const data = await embeddingsOf(split);
       const labels = list.map((clip) => clip.labels);
       splits.set(split, { files: list.map((clip) => clip.file), labels, embeddings: { data, width: backbone.width } });
     }
@@ -68,11 +76,32 @@ export async function createProbeCurve(options: ProbeCurveOptions): Promise<Mete
   };
 }
 
-async function readClips(task: Task, sampleRate: number): Promise<Map<string, Float32Array[]>> {
-  const clips = new Map<string, Float32Array[]>();
+/** Embeddings of a split, row by row, of the network as it stands. */
+type EmbeddingsOf = (split: string) => Promise<Float32Array>;
+
+async function embedClips(task: OpenedTask, network: NetworkOptions): Promise<EmbeddingsOf> {
+  const embedder = networkEmbedder(network);
+  const { sampleRate } = embedder;
+  const clips = await readSplits(task, async (path) => (await loadAudio(path, { sampleRate })).audio, sampleRate);
+  return (split) => embedder.embedScenes(clips.get(split)!);
+}
+
+async function embedImages(task: OpenedTask, network: NetworkOptions): Promise<EmbeddingsOf> {
+  const embedder = imageEmbedder(network);
+  const images = await readSplits(task, loadImage, 0);
+  return (split) => embedder.embedImages(images.get(split)!, 'center');
+}
+
+/** Every split's files, read once and kept. */
+async function readSplits<T>(
+  task: OpenedTask,
+  read: (path: string) => Promise<T>,
+  sampleRate: number,
+): Promise<Map<string, T[]>> {
+  const held = new Map<string, T[]>();
   for (const [split, list] of task.splits) {
     const paths = list.map(({ file }) => task.wavPath(split, file, sampleRate));
-    clips.set(split, await Promise.all(paths.map(async (path) => (await loadAudio(path, { sampleRate })).audio)));
+    held.set(split, await Promise.all(paths.map(read)));
   }
-  return clips;
+  return held;
 }

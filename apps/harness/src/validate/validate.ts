@@ -1,11 +1,16 @@
-/** hear-validator's checks of a model (hear.md §4), for any model: what an evaluation would stumble over, found in seconds. */
-import { createRng, messageOf, type Embedder } from '@unlabel/core';
-
-export interface Finding {
-  readonly level: 'ok' | 'warning' | 'error';
-  readonly check: string;
-  readonly detail: string;
-}
+/** hear-validator's checks of a model (hear.md §4), for any model of sounds: what an evaluation would stumble over, found in seconds. */
+import { createRng, type Embedder } from '@unlabel/core';
+import {
+  checkAlone,
+  checkRows,
+  checkSame,
+  error,
+  ok,
+  startChecks,
+  warning,
+  type Finding,
+  type Found,
+} from './findings.ts';
 
 /** Rates of HEAR's corpus, in Hz. */
 const hearRates = [16000, 22050, 32000, 44100, 48000];
@@ -22,18 +27,8 @@ export interface ValidateOptions {
   readonly onCheck?: (check: string) => void;
 }
 
-/** Runs every check; one that throws is an error of its own, and the others go on. */
-export async function validateEmbedder(embedder: Embedder, options: ValidateOptions = {}): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  const run = async (check: string, body: () => Promise<readonly Omit<Finding, 'check'>[]>): Promise<void> => {
-    options.onCheck?.(check);
-    try {
-      const found = await body();
-      findings.push(...found.map((one) => ({ ...one, check })));
-    } catch (error) {
-      findings.push({ level: 'error', check, detail: messageOf(error) });
-    }
-  };
+export async function validateEmbedder(embedder: Embedder, options: ValidateOptions = {}): Promise<readonly Finding[]> {
+  const { findings, run } = startChecks(options.onCheck);
   await run('attributes', () => Promise.resolve(checkAttributes(embedder)));
   for (const seconds of pairSeconds) {
     await run(`scenes, 2 x ${seconds} s`, () => checkScenes(embedder, 2, seconds));
@@ -46,11 +41,7 @@ export async function validateEmbedder(embedder: Embedder, options: ValidateOpti
   return findings;
 }
 
-const ok = (detail: string): Omit<Finding, 'check'> => ({ level: 'ok', detail });
-const warning = (detail: string): Omit<Finding, 'check'> => ({ level: 'warning', detail });
-const error = (detail: string): Omit<Finding, 'check'> => ({ level: 'error', detail });
-
-function checkAttributes(embedder: Embedder): Omit<Finding, 'check'>[] {
+function checkAttributes(embedder: Embedder): Found[] {
   const { sampleRate, sceneEmbeddingSize, timestampEmbeddingSize } = embedder;
   const found = [ok(`${sampleRate} Hz, scenes ${sceneEmbeddingSize}, timestamps ${timestampEmbeddingSize || 'none'}`)];
   if (!hearRates.includes(sampleRate)) {
@@ -74,19 +65,12 @@ function noise(embedder: Embedder, clips: number, seconds: number, label = ''): 
   });
 }
 
-async function checkScenes(embedder: Embedder, clips: number, seconds: number): Promise<Omit<Finding, 'check'>[]> {
+async function checkScenes(embedder: Embedder, clips: number, seconds: number): Promise<Found[]> {
   const values = await embedder.embedScenes(noise(embedder, clips, seconds));
-  const size = embedder.sceneEmbeddingSize;
-  if (!(values instanceof Float32Array))
-    return [error(`expected float32, found ${Object.prototype.toString.call(values)}`)];
-  if (values.length !== clips * size) return [error(`expected ${clips} x ${size} values, found ${values.length}`)];
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  return bad >= 0
-    ? [error(`clip ${Math.floor(bad / size)} has ${values[bad]} at ${bad % size}`)]
-    : [ok(`[${clips}, ${size}], finite`)];
+  return checkRows(values, clips, embedder.sceneEmbeddingSize, 'clip');
 }
 
-async function checkTimestamps(embedder: Embedder, seconds: number): Promise<Omit<Finding, 'check'>[]> {
+async function checkTimestamps(embedder: Embedder, seconds: number): Promise<Found[]> {
   const [clip] = noise(embedder, 1, seconds) as [Float32Array];
   const { embeddings, timestamps } = await embedder.embedTimestamps!(clip);
   const size = embedder.timestampEmbeddingSize;
@@ -115,36 +99,15 @@ async function checkTimestamps(embedder: Embedder, seconds: number): Promise<Omi
   return found;
 }
 
-async function checkRepeats(embedder: Embedder): Promise<Omit<Finding, 'check'>[]> {
+async function checkRepeats(embedder: Embedder): Promise<Found[]> {
   const clips = noise(embedder, 2, 1.07);
-  const [a, b] = [Float32Array.from(await embedder.embedScenes(clips)), await embedder.embedScenes(clips)];
-  const differs = a.findIndex((value, i) => value !== b[i]);
-  return differs < 0
-    ? [ok('equal to the last bit')]
-    : [
-        warning(
-          `differs by up to ${difference(a, b).toExponential(1)} of the largest value: results will not repeat exactly`,
-        ),
-      ];
+  const first = Float32Array.from(await embedder.embedScenes(clips));
+  return checkSame(first, await embedder.embedScenes(clips));
 }
 
-async function checkBatch(embedder: Embedder): Promise<Omit<Finding, 'check'>[]> {
+async function checkBatch(embedder: Embedder): Promise<Found[]> {
   const clips = noise(embedder, 4, 1.07, 'batch');
   const together = Float32Array.from(await embedder.embedScenes(clips));
-  const alone = await embedder.embedScenes(clips.slice(2, 3));
   const size = embedder.sceneEmbeddingSize;
-  const share = difference(together.subarray(2 * size, 3 * size), alone);
-  return share > 1e-4
-    ? [warning(`a clip's embedding changes by ${share.toExponential(1)} with the clips beside it: batch size matters`)]
-    : [ok(`within ${share.toExponential(1)}`)];
-}
-
-/** Largest difference as a share of the largest value. */
-function difference(a: Float32Array, b: Float32Array): number {
-  let [most, largest] = [0, 1e-12];
-  a.forEach((value, i) => {
-    most = Math.max(most, Math.abs(value - b[i]!));
-    largest = Math.max(largest, Math.abs(value));
-  });
-  return most / largest;
+  return checkAlone(together.subarray(2 * size, 3 * size), await embedder.embedScenes(clips.slice(2, 3)), 'a clip');
 }

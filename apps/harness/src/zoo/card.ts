@@ -29,7 +29,7 @@ export async function addResults(idOrDir: string, dirs: readonly string[]): Prom
   const own = results.filter(({ result }) => result.model.fingerprint === fingerprint && result.n === result.nFull);
   if (own.length === 0) {
     throw new ConfigError(
-      `${dirs.join(', ')}: no whole result of ${idOrDir} as it is now. Evaluate it first: npx unlabel eval ${idOrDir} --tasks quickstart -o DIR`,
+      `${dirs.join(', ')}: no whole result of ${idOrDir} as it is now. Evaluate it first: npx unlabel eval ${idOrDir} --tasks ${card.sampleRate === null ? 'images' : 'quickstart'} -o DIR`,
     );
   }
   const rows = own.map(rowOf).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));

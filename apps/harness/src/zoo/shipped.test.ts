@@ -29,6 +29,10 @@ test('every method has a checkpoint trained here, but for those that are named',
   expect(missing.filter((method) => !withoutCheckpoint.has(method))).toEqual([]);
 });
 
+const sampleRate = 22050;
+const tone = Float32Array.from({ length: sampleRate }, (_, t) => 0.3 * Math.sin((2 * Math.PI * 330 * t) / sampleRate));
+const picture = { width: 50, height: 40, data: Uint8Array.from({ length: 50 * 40 * 3 }, (_, i) => (i * 7919) % 256) };
+
 describe.each(shippedIds())('%s', (id) => {
   test('is whole, small, and has scores with intervals in its card', async () => {
     const dir = resolveCheckpoint(id);
@@ -50,8 +54,7 @@ describe.each(shippedIds())('%s', (id) => {
 
   test('embeds', async () => {
     const model = await load(id);
-    const tone = Float32Array.from({ length: 22050 }, (_, t) => 0.3 * Math.sin((2 * Math.PI * 330 * t) / 22050));
-    const embedding = await model.embed(tone, { sampleRate: 22050 });
+    const embedding = await (model.modality === 'image' ? model.embed(picture) : model.embed(tone, { sampleRate }));
     expect(embedding).toHaveLength((await readCard(resolveCheckpoint(id))).embeddingSize.scene);
     expect(new Set(embedding).size).toBeGreaterThan(10);
     expect(embedding.every(Number.isFinite)).toBe(true);

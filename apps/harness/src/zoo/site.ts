@@ -24,7 +24,6 @@ export async function checkpointEntry(dir: string, prefix: string): Promise<Inde
     ...manifest.files,
     { name: manifestFile, bytes: (await stat(own)).size, sha256: await sha256File(own) },
   ];
-  const { sampleRate, frontEnd } = config.input as { sampleRate?: number; frontEnd?: { kind?: string } };
   return {
     id: card.id,
     title: card.title,
@@ -34,13 +33,24 @@ export async function checkpointEntry(dir: string, prefix: string): Promise<Inde
     files: files.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256, addresses: [`${prefix}${name}`] })),
     page: null,
     licence: { id: card.licence, restricted: card.restricted, url: null },
-    frontEnd: `${frontEnd?.kind ?? 'as its config says'}${sampleRate ? `, ${sampleRate} Hz` : ''}`,
+    frontEnd: frontEndOf(config.input),
     scores: card.results
       .filter(({ value }) => value !== null)
       .map(({ task, metric, value, protocol }) => ({ task, metric, value: value!, table: `its card, ${protocol}` })),
     source: card.source,
     notes: [...card.limits],
   };
+}
+
+/** `log-mel, 16000 Hz`, `RGB, 64 × 64 pixels`. */
+function frontEndOf(input: Readonly<Record<string, unknown>>): string {
+  const { sampleRate, frontEnd, image } = input as {
+    sampleRate?: number;
+    frontEnd?: { kind?: string };
+    image?: { size: number };
+  };
+  if (image) return `RGB, ${image.size} × ${image.size} pixels`;
+  return `${frontEnd?.kind ?? 'as its config says'}${sampleRate ? `, ${sampleRate} Hz` : ''}`;
 }
 
 /**

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeBoard } from '../board.ts';
 import { collect } from '../collect.ts';
+import { boardTable } from '../table.ts';
 import { sampleModels, sampleTasks, writeSampleResults, type SampleModel } from '../testing.ts';
 import { bar, dot, spanOf } from './charts.ts';
 import { escapeHtml, html } from './escape.ts';
@@ -67,6 +68,29 @@ describe('the page', () => {
       const counts = [...table.matchAll(/<tr[\s\S]*?<\/tr>/g)].map(([row]) => row.match(/<t[hd][\s>]/g)!.length);
       expect(new Set(counts).size).toBe(1);
     }
+  });
+
+  test('speaks of images where they are what is tested, and of items on a board of both', async () => {
+    const pages = ['image', 'both'].map(async (kind) => {
+      const folder = join(dir, kind);
+      const tasks = sampleTasks.slice(1, 4).map((task, i) => {
+        const isImage = kind === 'image' || i > 0;
+        return { ...task, id: `${task.id}-${kind}`, ...(isImage && { modality: 'image' as const }) };
+      });
+      await writeSampleResults(folder, sampleModels.slice(0, 3), tasks);
+      const board = makeBoard((await collect([folder])).results, { title: 'Board', resamples: 20 });
+      const html = boardHtml(board).replace(/<(style|script)>[\s\S]*?<\/\1>/g, '');
+      return { html, table: boardTable(board, { width: 200 }) };
+    });
+    const [images, both] = await Promise.all(pages);
+    for (const text of [images!.html, images!.table]) {
+      expect(text).toMatch(/over\s+test images/);
+      expect(text).toContain('on the same images: mean');
+      expect(text).not.toContain('clips');
+    }
+    expect(images!.html).toContain('Training images seen unlabelled by');
+    expect(both!.html).toContain('Training items met unlabelled by');
+    expect(both!.html).not.toMatch(/clips|images/);
   });
 
   test('says whose training clips were heard without labels', () => {

@@ -5,6 +5,7 @@ import { orientedScore } from '../board.ts';
 import { makeSortable } from '../client/table.ts';
 import { formatDifference, formatHalf, formatRank, formatScore } from '../format.ts';
 import { differenceSentence } from '../table.ts';
+import { wordsOf } from '../words.ts';
 import { bar, dot, spanOf } from './charts.ts';
 import { html, Markup } from './escape.ts';
 import { allMetrics, notes, provenance, taskTable } from './tables.ts';
@@ -19,6 +20,7 @@ const policy =
 /** The page as text. */
 export function boardHtml(board: Board): string {
   const { title, rows, tasks } = board;
+  const { items } = wordsOf(tasks);
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -45,7 +47,7 @@ export function boardHtml(board: Board): string {
             <h2 id="scores">Scores</h2>
             <p class="soft">
               Percent where a metric is a share; bars run from 0 to 100. ± and whiskers: 95 % bootstrap interval over
-              test clips. Bold: best of its column.
+              test ${items}. Bold: best of its column.
             </p>
             ${scoreTable(rows, tasks)}
           </section>
@@ -80,6 +82,7 @@ function claims({ rows, tasks }: Board): Markup {
 
 /** The same task by task, as a plot. */
 function differences({ rows, tasks }: Board): Markup {
+  const { items } = wordsOf(tasks);
   return html`${withOwnInit(rows).map((row, i) => {
     const versus = row.versus!;
     const found = tasks.filter(({ key }) => Object.hasOwn(versus.tasks, key));
@@ -94,8 +97,8 @@ function differences({ rows, tasks }: Board): Markup {
     return html` <section aria-labelledby="gain-${i}">
       <h2 id="gain-${i}">${row.label} against its random initialisation</h2>
       <p class="soft">
-        Difference from ${row.versus!.referenceLabel} in points of the primary metric, on the same test clips, with its
-        95 % interval.
+        Difference from ${row.versus!.referenceLabel} in points of the primary metric, on the same test ${items}, with
+        its 95 % interval.
       </p>
       <div class="scroll" tabindex="0" role="region" aria-labelledby="gain-${i}">
         <table class="forest">
@@ -119,6 +122,7 @@ function differences({ rows, tasks }: Board): Markup {
 
 function scoreTable(rows: readonly BoardRow[], tasks: readonly BoardTask[]): Markup {
   const bestMean = Math.max(...rows.map(({ mean }) => mean.value ?? -Infinity));
+  const { items } = wordsOf(tasks);
   const best = tasks.map((_, t) => Math.max(...rows.map(({ cells }) => orientedScore(cells[t]) ?? -Infinity)));
   return html`<div class="scroll" tabindex="0" role="region" aria-labelledby="scores">
     <table class="board sortable">
@@ -129,7 +133,7 @@ function scoreTable(rows: readonly BoardRow[], tasks: readonly BoardTask[]): Mar
           <th
             scope="col"
             data-sort="up"
-            title="Rank of the mean, and where it lies in 95 % of resamples of tasks and clips"
+            title="Rank of the mean, and where it lies in 95 % of resamples of tasks and ${items}"
           >
             Rank
           </th>
@@ -184,7 +188,8 @@ const breakable = (name: string): Markup =>
 function scoreCell(cell: BoardCell | undefined, task: BoardTask, best: number): Markup {
   const metric = cell?.result.metrics[task.metric];
   if (!cell || !metric) return html`<td class="score" data-value="">–</td>`;
-  const partial = cell.isPartial && html`<small>${cell.result.n} of ${cell.result.nFull} clips</small>`;
+  const partial =
+    cell.isPartial && html`<small>${cell.result.n} of ${cell.result.nFull} ${wordsOf([task]).items}</small>`;
   const isBest = orientedScore(cell) === best;
   return html`<td class="score" data-value="${metric.value ?? ''}">
     ${score(metric, task.metric, isBest)}${partial}${metric.note !== undefined && html`<small>${metric.note}</small>`}

@@ -2,9 +2,11 @@
 import type { Result } from '@unlabel/core';
 import type { Board, BoardRow } from '../board.ts';
 import { formatCount, formatScore, formatSeconds } from '../format.ts';
+import { wordsOf } from '../words.ts';
 import { html, type Markup } from './escape.ts';
 
 export function taskTable({ rows, tasks }: Board): Markup {
+  const { items, met } = wordsOf(tasks);
   return html` <section aria-labelledby="tasks">
     <h2 id="tasks">Tasks</h2>
     <div class="scroll" tabindex="0" role="region" aria-labelledby="tasks">
@@ -15,8 +17,8 @@ export function taskTable({ rows, tasks }: Board): Markup {
             <th scope="col">Revision</th>
             <th scope="col">Kind</th>
             <th scope="col">Primary metric</th>
-            <th scope="col" class="number">Test clips</th>
-            <th scope="col">Training clips heard unlabelled by</th>
+            <th scope="col" class="number">Test ${items}</th>
+            <th scope="col">Training ${items} ${met} unlabelled by</th>
           </tr>
         </thead>
         <tbody>
@@ -152,15 +154,16 @@ function environments({ cells }: BoardRow): string[] {
 
 const plain = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
 
-export function notes({ rows, warnings }: Board): Markup {
+export function notes({ rows, tasks, warnings }: Board): Markup {
+  const { items } = wordsOf(tasks);
   const partial = rows.filter(({ cells }) => cells.some((cell) => cell?.isPartial)).map(({ label }) => label);
   const incomplete = rows.filter(({ isComplete }) => !isComplete).map(({ label }) => label);
   const listed = [
-    'Mean: arithmetic mean of the primary metrics, error rates turned to 1 − s. Rank: of that mean; in brackets where it lies in 95 % of resamples of tasks and clips.',
-    'Differences are paired: both models are scored on the same resamples of the same test clips. k-fold tasks are the mean over their folds, and clips are resampled inside their fold.',
+    `Mean: arithmetic mean of the primary metrics, error rates turned to 1 − s. Rank: of that mean; in brackets where it lies in 95 % of resamples of tasks and ${items}.`,
+    `Differences are paired: both models are scored on the same resamples of the same test ${items}. k-fold tasks are the mean over their folds, and ${items} are resampled inside their fold.`,
     'Mean rank, win rate and Borda points depend on which rows are listed. Win rate: share of (other row, task) pairs won, ties half. Borda: rows beaten, summed over tasks.',
     partial.length > 0 &&
-      `Scored on a part of the test clips somewhere, so never in a mean or rank: ${partial.join(', ')}.`,
+      `Scored on a part of the test ${items} somewhere, so never in a mean or rank: ${partial.join(', ')}.`,
     incomplete.length > 0 && `Not ranked, for want of a whole result on every task: ${incomplete.join(', ')}.`,
   ].filter((note) => note !== false);
   return html` <section aria-labelledby="notes">
