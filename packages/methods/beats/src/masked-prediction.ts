@@ -18,7 +18,7 @@ import {
   type Variable,
 } from '@unlabel/core';
 import { init, mergeParams, parameter, prefixed, tf, trainableOf, withoutGradient } from '@unlabel/engine';
-import { randomMask, takeVisible } from '@unlabel/nn';
+import { randomMask, takeVisible, type TokenMask } from '@unlabel/nn';
 import { codebookHealth, labelAccuracy, labelCrossEntropy } from '@unlabel/objectives';
 import { labelPredictor, type LabelPredictor } from './predictor.ts';
 import { randomProjection, type Tokenizer } from './random-projection.ts';
@@ -151,13 +151,18 @@ export interface MaskedPredictionTerms {
   readonly logits: Tensor;
 }
 
-/** −1/M·Σ log p(code | visible patches) over masked patches (Eq. 3), in nats. */
-export function maskedPredictionTerms(model: MaskedPrediction, { x }: Batch, { rng }: Step): MaskedPredictionTerms {
+/** −1/M·Σ log p(code | visible patches) over masked patches (Eq. 3), in nats. The mask is drawn from `rng` where none is given. */
+export function maskedPredictionTerms(
+  model: MaskedPrediction,
+  { x }: Batch,
+  { rng }: Pick<Step, 'rng'>,
+  given?: TokenMask,
+): MaskedPredictionTerms {
   const { backbone, predictor, tokenizer, config } = model;
   const training = (label: string) => ({ training: true, rng: rng.fork(label) });
   const tokens = backbone.embed(x!, training('input')); // [B, N, D]
   const [rows = 1, count = 1] = tokens.shape;
-  const mask = randomMask({ rows, tokens: count, ratio: config.maskRatio }, rng.fork('mask'));
+  const mask = given ?? randomMask({ rows, tokens: count, ratio: config.maskRatio }, rng.fork('mask'));
   // positions inside the encoder are those of the visible sequence; where patches stood only the predictor sees
   const visible = backbone.encoder.forward(takeVisible(tokens, mask), training('encoder')); // [B, V, D]
   const logits = predictor.forward(visible, mask, training('predictor')); // [B·M, K]
