@@ -74,8 +74,8 @@ export interface BuildContext {
    */
   readonly upstreamState?: Readonly<Record<string, Readonly<Record<string, NdArray>>>>;
   /**
-   * The network to train instead of a new one: shared with another method, or to go on with. A method takes it through `networkOf`
-   * of `@unlabel/backbones`; those that don't cannot be combined with others.
+   * The network to train instead of a new one: shared with another method, or to go on with (`pretrain --from`). A method takes it
+   * through `networkOf` of `@unlabel/backbones`; those that don't can neither be combined with others nor start from a network.
    */
   readonly backbone?: Backbone;
 }
@@ -206,6 +206,11 @@ export interface Stage {
   readonly upstream?: readonly string[];
   /** Ids of earlier stages whose last checkpoint this one receives as `BuildContext.upstreamState`. */
   readonly state?: readonly string[];
+  /**
+   * Of the first stage: a network that is given (`pretrain --from`) takes the place of what this stage would train, and is handed on in
+   * its name. Where it is not set, the stage starts from the network (`BuildContext.backbone`).
+   */
+  readonly isReplaceable?: boolean;
   /**
    * Earlier stages whose own loss is measured along this one, with the network as it stands then and the heads as that stage left
    * them: what this stage forgets. `method` is the one whose loss it is; its state has the names of that stage's.

@@ -14,6 +14,7 @@ import {
 export interface PretrainOptions extends EngineCliOptions {
   readonly data: string[];
   readonly preset: string;
+  readonly from?: string;
   readonly config?: string;
   readonly set?: string[];
   readonly out?: string;
@@ -34,6 +35,10 @@ export function register(program: Command): void {
     .description('pre-train a method on unlabelled audio or images; the same command resumes')
     .requiredOption('--data <path>', 'folder, .jsonl index or file; repeatable', collect)
     .option('--preset <name>', 'named settings of the method', 'paper')
+    .option(
+      '--from <model>',
+      'a trained network to begin with: a run, a model folder, a checkpoint of the zoo (beats: the teacher of its first tokenizer)',
+    )
     .option('--stages <a,b>', 'methods that `pretrain multi` combines, in their order')
     .option('--strategy <name>', 'multi: il, joint, progressive, concat')
     .option('--distance <name>', 'multi, il: none, euclidean, contrastive')
@@ -55,6 +60,7 @@ export function register(program: Command): void {
         'unlabel pretrain delores-s --data out/data/pretrain/disjoint.jsonl --out out/mine --seed 1',
         'unlabel pretrain ./my-method.ts --data ~/sounds                  a module with a method',
         'unlabel pretrain multi --stages delores-s,delores-m --strategy il --distance contrastive --data ~/sounds',
+        'unlabel pretrain beats --from beats_base.beats_audioset_iter3 --set iterations=2 --data ~/sounds',
       ]),
     );
   withDisplay(withWorkers(withSeed(withEngine(command)))).action(async (method: string, options: PretrainOptions) => {

@@ -1,5 +1,12 @@
 /** One part of a run (the whole of it, or a stage): prepare the input, build the model, train it, keep its network. */
-import { CheckpointError, type Backbone, type BuildContext, type InputSpec, type ModelConfig } from '@unlabel/core';
+import {
+  CheckpointError,
+  ConfigError,
+  type Backbone,
+  type BuildContext,
+  type InputSpec,
+  type ModelConfig,
+} from '@unlabel/core';
 import { countParams, mergeParams, optimizerFor, tf, trainableOf } from '@unlabel/engine';
 import { readJson, writeJsonAtomic } from '@unlabel/formats';
 import { loadModelDir, saveModelDir } from '@unlabel/zoo';
@@ -8,6 +15,7 @@ import type { Display } from '../display/display.ts';
 import { writeLossCurve } from '../pictures/curves.ts';
 import { readLog, truncateLog, type RunDir } from '../run-dir.ts';
 import { createForgettingCurve } from './forgetting.ts';
+import type { GivenNetwork } from './given.ts';
 import { sawUnlabelled, type Item } from './items.ts';
 import type { Meter } from './meter.ts';
 import { rngOf, type Part, type Plan } from './plan.ts';
@@ -36,6 +44,8 @@ export interface PartInputs {
   readonly part: Part;
   readonly items: readonly Item[];
   readonly earlier: readonly FinishedPart[];
+  /** What `--from` names. */
+  readonly given: GivenNetwork | undefined;
 }
 
 /** Train one part, or go on with it, or find that it is done: `summary.json` is the last thing it writes. */
@@ -54,6 +64,10 @@ export async function trainPart(inputs: PartInputs): Promise<TrainSummary> {
   const rng = rngOf(seed, stage);
   const context = await buildContext(inputs);
   const model = method.build(config, { rng: rng.fork('model'), ...context });
+  if (context.backbone && model.backbone !== context.backbone)
+    throw new ConfigError(
+      `${method.id} trains a network of its own and cannot start from another (it does not use networkOf); --from ${inputs.given!.id} is for methods that do.`,
+    );
   const optimizer = optimizerFor(recipe, model.trainable);
   const describe = (done: number): ModelConfig => ({
     schema: 1,
@@ -62,7 +76,7 @@ export async function trainPart(inputs: PartInputs): Promise<TrainSummary> {
     backbone: { id: model.backbone.id, config: { ...model.backbone.config } },
     input: { ...input },
     normalization: normalization ?? null,
-    training: { seed, steps: done, items: items.length, sawUnlabelled: sawUnlabelled(items) },
+    training: { seed, steps: done, items: items.length, sawUnlabelled: heardOf(inputs) },
   });
   const keep = (name: string, done: number): Promise<void> =>
     saveModelDir(run.file(name), model.backbone, describe(done));
@@ -168,12 +182,17 @@ const workerDataOf = (
 const lastLoss = async (run: RunDir): Promise<number> =>
   (await readLog(run.file('log.jsonl'))).at(-1)?.['loss'] ?? Number.NaN;
 
-/** What earlier stages hand on: frozen networks and whole states. */
-async function buildContext({ part, earlier }: PartInputs): Promise<Pick<BuildContext, 'upstream' | 'upstreamState'>> {
+/** Tasks whose clips were heard, by the network that the run began with too. */
+const heardOf = ({ items, given }: PartInputs): string[] =>
+  [...new Set([...sawUnlabelled(items), ...(given?.sawUnlabelled ?? [])])].sort();
+
+/** What earlier stages hand on: frozen networks and whole states; and the given network for the first. */
+async function buildContext({ part, plan, earlier, given }: PartInputs): Promise<Omit<BuildContext, 'rng'>> {
   const runOf = (id: string): RunDir => earlier.find((one) => one.part.stage === id)!.run;
   const upstream: Record<string, Backbone> = {};
   for (const id of part.upstream) {
-    const { backbone } = await loadModelDir(runOf(id).file('model')).catch((cause: unknown) => {
+    const dir = id === plan.replaced ? given!.dir : runOf(id).file('model');
+    const { backbone } = await loadModelDir(dir).catch((cause: unknown) => {
       throw new CheckpointError(`stage ${part.stage} cannot load the network of stage ${id}.`, { cause });
     });
     for (const variable of backbone.params.values()) variable.trainable = false;
@@ -181,7 +200,9 @@ async function buildContext({ part, earlier }: PartInputs): Promise<Pick<BuildCo
   }
   const upstreamState: Record<string, Awaited<ReturnType<typeof readTrainingArrays>>> = {};
   for (const id of part.state) upstreamState[id] = await readTrainingArrays(runOf(id));
+  const isStart = given !== undefined && plan.replaced === undefined && part === plan.parts[0];
   return {
+    ...(isStart && { backbone: (await loadModelDir(given.dir)).backbone }),
     ...(part.upstream.length > 0 && { upstream }),
     ...(part.state.length > 0 && { upstreamState }),
   };

@@ -27,10 +27,20 @@ export interface Plan {
   /** Of the method asked for. */
   readonly config: Record<string, unknown>;
   readonly parts: readonly Part[];
+  /** The stage that is not run, because a given network takes its place. */
+  readonly replaced?: string;
 }
 
-/** Config and recipe of every part: defaults ← stage ← preset ← `overrides` (its `stages.<id>` for one stage). */
-export function planOf(method: Method, preset: string, overrides: Readonly<Record<string, unknown>>): Plan {
+/**
+ * Config and recipe of every part: defaults ← stage ← preset ← `overrides` (its `stages.<id>` for one stage). `isGiven`: the run begins with
+ * a trained network (`--from`).
+ */
+export function planOf(
+  method: Method,
+  preset: string,
+  overrides: Readonly<Record<string, unknown>>,
+  { isGiven = false }: { readonly isGiven?: boolean } = {},
+): Plan {
   const { stages: perStage = {}, ...general } = overrides;
   const { config, recipe } = resolveMethod(method, preset, general);
   if (!method.stages) {
@@ -44,8 +54,13 @@ export function planOf(method: Method, preset: string, overrides: Readonly<Recor
   for (const id of Object.keys(perStage)) {
     if (!ids.includes(id)) throw new ConfigError(unknownName(`stage of ${method.id}`, id, ids));
   }
+  const replaced = isGiven && stages[0]?.isReplaceable ? stages[0].id : undefined;
+  if (replaced !== undefined && replaced in perStage)
+    throw new ConfigError(
+      `${method.id}: stage ${replaced} is not run, --from takes its place; nothing can be set in it.`,
+    );
   const common = mergeConfig({ ...method.presets[preset]?.recipe }, general['recipe'] as Record<string, unknown>);
-  const parts = stages.map((stage, i): Part => {
+  const all = stages.map((stage, i): Part => {
     const where = `stage ${stage.id} of ${method.id}`;
     if (!/^[a-z0-9][a-z0-9-]*$/.test(stage.id) || ids.indexOf(stage.id) !== i) {
       throw new ConfigError(
@@ -58,6 +73,8 @@ export function planOf(method: Method, preset: string, overrides: Readonly<Recor
     for (const id of [...upstream, ...state, ...watch.map((one) => one.stage)]) {
       if (!ids.slice(0, i).includes(id)) throw new ConfigError(`${where}: it needs ${id}, which is no earlier stage.`);
     }
+    if ([...state, ...watch.map((one) => one.stage)].some((id) => id === replaced))
+      throw new ConfigError(`${where}: it needs more of ${replaced} than its network, which is all that --from gives.`);
     const own = (perStage as Record<string, Record<string, unknown>>)[stage.id] ?? {};
     const { recipe: ownRecipe, ...ownConfig } = own;
     const ofAll = stage.recipe?.steps === 0 ? {} : common; // one that trains nothing still does not
@@ -71,8 +88,12 @@ export function planOf(method: Method, preset: string, overrides: Readonly<Recor
       watch,
     };
   });
-  if (parts.length === 0) throw new ConfigError(`${method.id}: its config leaves no stage to run.`);
-  return { config, parts };
+  const parts = all.filter(({ stage }) => stage !== replaced);
+  if (parts.length === 0) {
+    const why = replaced === undefined ? '' : ` beside ${replaced}, whose place --from takes`;
+    throw new ConfigError(`${method.id}: its config leaves no stage to run${why}.`);
+  }
+  return { config, parts, ...(replaced !== undefined && { replaced }) };
 }
 
 /** The method that trains in `stage` of a run of `method`. */

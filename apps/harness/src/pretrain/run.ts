@@ -9,6 +9,7 @@ import { isModelDir, readModelConfig } from '@unlabel/zoo/files';
 import { engineOptionsOf, workersOf } from '../options.ts';
 import { loadMethod } from '../load-method.ts';
 import { lockDir, openRunDir, type RunDir } from '../run-dir.ts';
+import { givenNetwork, type GivenNetwork } from './given.ts';
 import { listItems, type Item } from './items.ts';
 import { writeForgetting } from './forgetting.ts';
 import { trainPart, type FinishedPart } from './part.ts';
@@ -21,6 +22,8 @@ export interface PretrainRequest {
   readonly method: string;
   readonly preset: string;
   readonly overrides: Readonly<Record<string, unknown>>;
+  /** A trained network to begin with: a run, a model folder or a checkpoint of the zoo. */
+  readonly from?: string;
   readonly data: readonly string[];
   readonly seed: number;
   readonly out: string;
@@ -42,8 +45,9 @@ export interface PretrainOutcome extends TrainSummary {
 export async function pretrain(request: PretrainRequest): Promise<PretrainOutcome> {
   const { display, seed } = request;
   const method = await loadMethod(request.method);
-  const plan = planOf(method, request.preset, request.overrides);
+  const plan = planOf(method, request.preset, request.overrides, { isGiven: request.from !== undefined });
   const inputs = plan.parts.map((part) => part.method.input(part.config));
+  const given = request.from === undefined ? undefined : await givenNetwork(request.from, method.id, inputs[0]!);
   const isImages = inputs.every(({ modality }) => modality === 'image');
   const items = await listItems(request.data, isImages ? 'image' : 'audio');
   if (items.length < 2) throw new ConfigError(`${items.length} item to train on; at least 2 are needed.`);
@@ -56,6 +60,7 @@ export async function pretrain(request: PretrainRequest): Promise<PretrainOutcom
       method: method.id,
       preset: request.preset,
       ...(method.stages ? { config: plan.config, stages: described } : described[0]),
+      ...(given && { from: { model: given.id, fingerprint: given.fingerprint } }),
       data: { sources: request.data, items: items.length },
       seed,
     });
@@ -66,8 +71,8 @@ export async function pretrain(request: PretrainRequest): Promise<PretrainOutcom
         `engine ${engine.engine} ${engine.version} (${engine.reason}), ${engine.threads} threads; run directory ${run.path}`,
     );
     const summary = method.stages
-      ? await runStages(run, request, plan, items)
-      : await trainPart({ run, root: run, request, plan, part: plan.parts[0]!, items, earlier: [] });
+      ? await runStages(run, request, plan, items, given)
+      : await trainPart({ run, root: run, request, plan, part: plan.parts[0]!, items, earlier: [], given });
     await rm(run.file('cache'), { recursive: true, force: true });
     return { ...summary, engine, items: items.length, isImages };
   } finally {
@@ -90,6 +95,7 @@ async function runStages(
   request: PretrainRequest,
   plan: Plan,
   items: readonly Item[],
+  given: GivenNetwork | undefined,
 ): Promise<TrainSummary> {
   const done: (FinishedPart & { readonly summary: TrainSummary })[] = [];
   for (const part of plan.parts) {
@@ -112,6 +118,7 @@ async function runStages(
       part,
       items,
       earlier: done,
+      given,
     });
     done.push({ part: { ...part, stage: part.stage! }, run: stageRun, summary });
   }
@@ -172,6 +179,7 @@ export async function runPretrain(name: string, options: PretrainOptions): Promi
       method,
       preset: options.preset,
       overrides: mergeConfig(file, combination, parseOverrides(options.set ?? [])),
+      ...(options.from !== undefined && { from: options.from }),
       data: options.data,
       seed: options.seed,
       out,

@@ -51,7 +51,8 @@ export function beatsStages({ iterations, size, plus, fineTune, vocabulary, labe
   };
   const iteration = (n: number): Stage[] => {
     const masked = { id: `iter${n}`, method: prediction, ...presetOf(prediction, size) };
-    if (n === 1) return [masked];
+    // a network that is given teaches the first tokenizer in its place
+    if (n === 1) return [{ ...masked, isReplaceable: true }];
     const isTaughtByLabels = plus && n === iterations;
     const own = presetOf(tokenizer, size);
     return [
