@@ -1,6 +1,7 @@
 export * from './crop.ts';
 export * from './decode.ts';
 export * from './encode.ts';
+export * from './letterbox.ts';
 export * from './prepare.ts';
 export * from './resize.ts';
 export * from './resize-float.ts';

@@ -9,6 +9,7 @@ export * from './dropout.ts';
 export * from './encoder-layer.ts';
 export * from './gated-attention.ts';
 export * from './gelu.ts';
+export * from './group-norm.ts';
 export * from './layer-norm.ts';
 export * from './layer.ts';
 export * from './linear.ts';

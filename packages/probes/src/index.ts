@@ -16,7 +16,7 @@ export type { FoldOutcome } from './outcome.ts';
 export * from './protocol.ts';
 export * from './protocol-types.ts';
 export * from './run-probe.ts';
-export { nms, type NmsOptions, type ScoredBoxes } from './detection/nms.ts';
+export * from './detection/index.ts';
 export * from './svm/index.ts';
 export * from './metrics/events/index.ts';
 export * from './predictor/grid.ts';

@@ -82,7 +82,7 @@ export function evaluateCoco(
 }
 
 /** Instances of each category by image, in an image in file order; all in one, by image and category, without categories. */
-function byCategory(
+export function byCategory(
   { count, image, category }: CocoInstances,
   { images, categories }: CocoGroundTruth,
   useCategories: boolean,

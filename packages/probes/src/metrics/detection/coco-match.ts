@@ -11,6 +11,8 @@ import { sortFalling } from './order.ts';
 export interface CategoryMatches {
   readonly count: number;
   readonly scores: Float64Array;
+  /** Index of a detection's image. */
+  readonly images: Int32Array;
   /** Place of a detection in its image, from 0. */
   readonly ranks: Int32Array;
   /** [A][count]: bit t is set when the detection matches an object at threshold t. */
@@ -46,6 +48,7 @@ export function matchCategory(
   const matches = {
     count: 0,
     scores: new Float64Array(n),
+    images: new Int32Array(n),
     ranks: new Int32Array(n),
     matched: areaRanges.map(() => new Int32Array(n)),
     ignored: areaRanges.map(() => new Int32Array(n)),
@@ -86,6 +89,7 @@ function matchGroup(
   const start = matches.count;
   group.detections.forEach((d, i) => {
     matches.scores[start + i] = detections.scores[d]!;
+    matches.images[start + i] = detections.image[d]!;
     matches.ranks[start + i] = i;
   });
   const all = 2 ** iouThresholds.length - 1;

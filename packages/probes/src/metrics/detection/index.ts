@@ -4,6 +4,7 @@ export * from './coco-params.ts';
 export { detectionGoldens } from './goldens.ts';
 export * from './iou.ts';
 export * from './polygon.ts';
+export * from './resample.ts';
 export * from './rle.ts';
 export * from './segmentation.ts';
 export * from './voc-ap.ts';

@@ -5,6 +5,7 @@
  */
 import { ConfigError, DataError } from '@unlabel/core';
 import { identityOrder, sortFalling } from './order.ts';
+import type { RankedHits } from './resample.ts';
 import { areaAp, elevenPointAp, precisionRecall } from './voc-ap.ts';
 
 /** Corners [xmin, ymin, xmax, ymax] in VOC's pixels: counted from 1, the last included. */
@@ -67,16 +68,7 @@ export function evaluateVoc(
   options: Partial<VocOptions> = {},
 ): VocEvaluation {
   const all: VocOptions = { ...vocDefaults, ...options };
-  if (all.iouThresholds.length === 0) throw new ConfigError('iouThresholds: expected at least one');
-  const byClass = new Map(classes.map((name) => [name, [] as VocDetection[]]));
-  let unknown = 0;
-  detections.forEach((one, i) => {
-    const fault = faultOf(one, truth);
-    if (fault !== undefined) throw new DataError(`detection ${i}: ${fault}`);
-    const list = byClass.get(one.name);
-    if (list === undefined) unknown++;
-    else list.push(all.rules === 'detectron2' ? rounded(one) : one);
-  });
+  const { byClass, unknown } = groupByClass(truth, classes, detections, all);
   const perClass = classes.map((name) => scoreClass(truth, name, byClass.get(name)!, all));
   const meanOf = (key: 'ap11' | 'apArea'): number[] =>
     all.iouThresholds.map((_, t) => {
@@ -87,6 +79,43 @@ export function evaluateVoc(
   return { options: all, perClass, mean: { ap11: meanOf('ap11'), apArea: meanOf('apArea') }, notes };
 }
 
+function groupByClass(
+  truth: ReadonlyMap<string, unknown>,
+  classes: readonly string[],
+  detections: readonly VocDetection[],
+  { rules, iouThresholds }: VocOptions,
+): { readonly byClass: ReadonlyMap<string, readonly VocDetection[]>; readonly unknown: number } {
+  if (iouThresholds.length === 0) throw new ConfigError('iouThresholds: expected at least one');
+  const byClass = new Map(classes.map((name) => [name, [] as VocDetection[]]));
+  let unknown = 0;
+  detections.forEach((one, i) => {
+    const fault = faultOf(one, truth);
+    if (fault !== undefined) throw new DataError(`detection ${i}: ${fault}`);
+    const list = byClass.get(one.name);
+    if (list === undefined) unknown++;
+    else list.push(rules === 'detectron2' ? rounded(one) : one);
+  });
+  return { byClass, unknown };
+}
+
+/** What resampling needs of each class: see `RankedHits`. Images are numbered as `truth` lists them. */
+export function vocHits(
+  truth: ReadonlyMap<string, readonly VocObject[]>,
+  classes: readonly string[],
+  detections: readonly VocDetection[],
+  options: Partial<VocOptions> = {},
+): RankedHits[] {
+  const all: VocOptions = { ...vocDefaults, ...options };
+  const { byClass } = groupByClass(truth, classes, detections, all);
+  const numbers = new Map([...truth.keys()].map((image, i) => [image, i]));
+  return classes.map((name) => {
+    const { ranked, images, hits } = rankClass(truth, name, byClass.get(name)!, all);
+    const positives = new Int32Array(numbers.size);
+    for (const [image, count] of images) positives[numbers.get(image)!] = count;
+    return { images: Int32Array.from(ranked, ({ image }) => numbers.get(image)!), hits, positives };
+  });
+}
+
 function faultOf({ image, score, box }: VocDetection, truth: ReadonlyMap<string, unknown>): string | undefined {
   if (!truth.has(image)) return `its image "${image}" is not one that is evaluated`;
   if (!Number.isFinite(score)) return `its score is ${score}`;
@@ -95,26 +124,44 @@ function faultOf({ image, score, box }: VocDetection, truth: ReadonlyMap<string,
   return undefined;
 }
 
-function scoreClass(
+/** One class's detections by falling score, what each hits at every threshold, and the objects that count of each image. */
+function rankClass(
   truth: ReadonlyMap<string, readonly VocObject[]>,
   name: string,
   detections: readonly VocDetection[],
   { rules, iouThresholds }: VocOptions,
-): VocClassScore {
+): {
+  readonly ranked: readonly VocDetection[];
+  readonly hits: readonly Int8Array[];
+  readonly images: ReadonlyMap<string, number>;
+} {
   const objects = new Map<string, readonly VocObject[]>();
-  let positives = 0;
+  const images = new Map<string, number>();
   for (const [image, list] of truth) {
     const own = list.filter((object) => object.name === name);
-    if (own.length > 0) objects.set(image, own);
-    positives += own.reduce((sum, object) => sum + (object.isDifficult ? 0 : 1), 0);
+    if (own.length === 0) continue;
+    objects.set(image, own);
+    images.set(image, own.reduce((sum, object) => sum + (object.isDifficult ? 0 : 1), 0)); // prettier-ignore
   }
   const order = identityOrder(detections.length);
   const scores = detections.map(({ score }) => score);
   sortFalling(order, scores, 0, order.length, new Int32Array(order.length));
-  const ranked = Array.from(order, (i) => nearest(detections[i]!, objects.get(detections[i]!.image) ?? []));
-  const curves = iouThresholds.map((threshold) => {
+  const ranked = Array.from(order, (i) => detections[i]!);
+  const nearby = ranked.map((one) => nearest(one, objects.get(one.image) ?? []));
+  return { ranked, hits: iouThresholds.map((threshold) => hitsAt(nearby, threshold, rules)), images };
+}
+
+function scoreClass(
+  truth: ReadonlyMap<string, readonly VocObject[]>,
+  name: string,
+  detections: readonly VocDetection[],
+  options: VocOptions,
+): VocClassScore {
+  const { hits, images } = rankClass(truth, name, detections, options);
+  const positives = [...images.values()].reduce((sum, count) => sum + count, 0);
+  const curves = hits.map((row) => {
     if (positives === 0) return { ap11: NaN, apArea: NaN };
-    const curve = precisionRecall(hitsAt(ranked, threshold, rules), positives);
+    const curve = precisionRecall(row, positives);
     return { ap11: elevenPointAp(curve), apArea: areaAp(curve) };
   });
   const [ap11, apArea] = [curves.map((curve) => curve.ap11), curves.map((curve) => curve.apArea)];
