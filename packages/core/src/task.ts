@@ -64,6 +64,8 @@ export interface Task {
   readonly splits: ReadonlyMap<string, readonly TaskClip[]>;
   /** What its clips are; default audio. */
   readonly modality?: 'audio' | 'image';
+  /** Whether its images have boxes, for protocols that detect. */
+  readonly hasBoxes?: boolean;
   /** How the splits are used, where the metadata's `split_mode` does not say it. */
   readonly folds?: readonly Fold[];
   /** Path of an image, or of a clip's wav at the wanted rate, or at the nearest rate present (the reader resamples). */

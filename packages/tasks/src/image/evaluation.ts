@@ -15,7 +15,7 @@ const parts = { fit: 'train-fit', select: 'train-select' } as const;
  * @throws DataError when there is nothing to train on or to test
  */
 export function imageEvaluation(task: ImageTask): OpenedTask {
-  const { folds, splits, origin } = arrange(task);
+  const { folds, splits, origin } = imageSplits(task);
   const paths = new Map<string, string>();
   for (const [split, images] of splits)
     for (const image of images) paths.set(`${split}\n${image.file}`, task.imagePath(origin(split), image));
@@ -25,6 +25,7 @@ export function imageEvaluation(task: ImageTask): OpenedTask {
     revision: task.revision,
     dir: task.dir,
     modality: 'image',
+    hasBoxes: task.hasBoxes,
     metadata: {
       task_name: task.id,
       version: 'v1',
@@ -49,14 +50,15 @@ export function imageEvaluation(task: ImageTask): OpenedTask {
 
 const clipOf = ({ file, labels, ignored }: TaskImage): TaskClip => ({ file, labels, ...(ignored && { ignored }) });
 
-interface Arranged {
+export interface ArrangedSplits {
   readonly folds: readonly Fold[];
   readonly splits: ReadonlyMap<string, readonly TaskImage[]>;
   /** The task's own split that holds a split's images. */
   readonly origin: (split: string) => string;
 }
 
-function arrange({ splits, dir, predictionType }: ImageTask): Arranged {
+/** Splits and folds by the rules of `imageEvaluation`. */
+export function imageSplits({ splits, dir, predictionType }: ImageTask): ArrangedSplits {
   const names = [...splits.keys()];
   const inFolds = names.filter((name) => /^fold\d+$/.test(name)).sort();
   if (inFolds.length > 0) {

@@ -6,6 +6,7 @@ export {
   type CocoTask,
   type ReadCocoOptions,
 } from './coco.ts';
+export * from './detection.ts';
 export { imageEvaluation } from './evaluation.ts';
 export { readImageFile } from './files.ts';
 export { readFolderTask } from './folders.ts';
