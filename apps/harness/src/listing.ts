@@ -58,12 +58,14 @@ async function rowsOf(kind: string, taskDir: string): Promise<Row[]> {
     case 'tasks':
       return taskRows(taskDir);
     case 'protocols': {
-      const { protocols } = await import('@unlabel/probes');
-      return Object.values(protocols).map(({ id, takesEvents, title }) => ({
+      const { detectionProtocols, protocols } = await import('@unlabel/probes');
+      const ofEmbeddings = Object.values(protocols).map(({ id, takesEvents, title }) => ({
         id,
         tasks: takesEvents ? 'scene, event' : 'scene',
         title,
       }));
+      const ofMaps = Object.entries(detectionProtocols).map(([id, { title }]) => ({ id, tasks: 'boxes', title }));
+      return [...ofEmbeddings, ...ofMaps];
     }
     default:
       throw new ConfigError(unknownName('kind', kind, ['methods', 'tasks', 'models', 'presets', 'protocols']));

@@ -27,7 +27,7 @@ const MAX_DEPTH = 6;
 const MAX_RESULT_BYTES = 16 * 2 ** 20;
 const MAX_PREDICTION_BYTES = 512 * 2 ** 20;
 /** Never holds results, and can be large. */
-const passedOver = new Set(['node_modules', 'embeddings', 'checkpoints', '.git']);
+const passedOver = new Set(['node_modules', 'embeddings', 'checkpoints', 'detections', '.git']);
 
 /**
  * Reads every result below the directories.
@@ -92,7 +92,9 @@ async function readResult(path: string, warnings: string[]): Promise<CollectedRe
     warnings.push(message.startsWith(path) ? message : `${path}: ${message}`);
     return undefined;
   }
-  if (result.predictions === '') return { path, result, predictions: undefined }; // imported: there are none
+  // imported: there are none; or what was found in each image, which is no list of scores
+  if (result.predictions === '' || result.predictions.startsWith('detections/'))
+    return { path, result, predictions: undefined };
   try {
     return { path, result, predictions: await readPredictions(path, result) };
   } catch (error) {

@@ -2,6 +2,7 @@
 import type { Board, BoardCell, BoardRow, BoardTask } from './board.ts';
 import { orientedScore } from './board.ts';
 import { formatDifference, formatHalf, formatScore } from './format.ts';
+import { protocolNotes } from './protocol-notes.ts';
 import { wordsOf } from './words.ts';
 
 export interface TableOptions {
@@ -180,14 +181,15 @@ export function differenceSentence({ label, versus }: BoardRow, tasks: readonly 
   );
 }
 
-function footnotes({ rows, tasks }: Board): Note[] {
+function footnotes(board: Board): Note[] {
+  const { rows, tasks } = board;
   const { items } = wordsOf(tasks);
   const cells = rows.flatMap((row) => row.cells);
   const notes = [`Percent where a metric is a share; ± is half of the 95 % bootstrap interval over test ${items}.`];
   if (cells.some((cell) => cell?.isPartial))
     notes.push(`* scored on a part of the test ${items}; never in a mean or rank.`);
   if (rows.some(({ isComplete }) => !isComplete)) notes.push('Rows that lack a task have no mean and no rank.');
-  return notes.map((text) => ({ text, paint: 'dim' }));
+  return [...notes, ...protocolNotes(board)].map((text) => ({ text, paint: 'dim' }));
 }
 
 /** A name on two lines, cut at the hyphen or underscore that balances them best; each at most 10 wide. */

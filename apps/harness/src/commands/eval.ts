@@ -43,7 +43,11 @@ export function register(program: Command): void {
     )
     .option('--only <glob>', 'tasks whose id matches, e.g. "fluid-*"')
     .option('-o, --out <dir>', 'where results and embeddings go', 'out/eval')
-    .option('--protocol <id>', 'probe: linear/v1, mlp/v1, hear-faithful/v1, …; `unlabel ls protocols`', 'linear/v1')
+    .option(
+      '--protocol <id>',
+      'probe: linear/v1, hear-faithful/v1, detect/v1 (boxes), …; `unlabel ls protocols`',
+      'linear/v1',
+    )
     .option('--seeds <list>', 'probe seeds, one result each, e.g. 0,1,2 or 0-4 (default: --seed)', numberList)
     .option('--folds <list>', 'folds to use, from 0, e.g. 0,2: a partial result, never ranked', numberList)
     .option('--limit <n>', 'first clips of each split to use: a partial result, never ranked', positiveInt)

@@ -3,6 +3,7 @@ import { messageOf, type Embedder, type ImageEmbedder } from '@unlabel/core';
 import type { EngineOptions } from '@unlabel/engine';
 import { isNetwork, openImageModel, openModel, type ModelRef } from '../models/resolve.ts';
 import { runFewShotJob, type FewShotJob } from '../few-shot/few-shot-job.ts';
+import { runDetectJob, type DetectJob } from './detect-job.ts';
 import { embedImageShard, type EmbedImagesJob } from './embed-images.ts';
 import { embedShard, type EmbedJob } from './embed-job.ts';
 import { measureImageSpeed, measureSpeed, type ModelSpeed } from './measure.ts';
@@ -19,7 +20,7 @@ export interface SpeedJob {
   readonly longestSeconds: number;
 }
 
-export type Job = EmbedJob | EmbedImagesJob | ProbeJob | PredictJob | SpeedJob | FewShotJob;
+export type Job = EmbedJob | EmbedImagesJob | ProbeJob | DetectJob | PredictJob | SpeedJob | FewShotJob;
 export type JobResult<J extends Job> = J extends ProbeJob
   ? ProbeSummary
   : J extends SpeedJob
@@ -62,6 +63,7 @@ async function opened<E extends Embedder | ImageEmbedder>(
 async function run(job: Job): Promise<unknown> {
   const report = (progress: number | string): boolean => process.send!({ progress } satisfies WorkerReply);
   if (job.kind === 'probe') return runProbeJob(job, engineOptions, report);
+  if (job.kind === 'detect') return runDetectJob(job, engineOptions, report);
   if (job.kind === 'predict') return runPredictJob(job, engineOptions, report);
   if (job.kind === 'few-shot') return runFewShotJob(job, report);
   if (job.kind === 'embed-images') {

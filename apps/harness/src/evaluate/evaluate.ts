@@ -5,12 +5,13 @@
 import { ConfigError, DataError, messageOf, type CropPolicy, type Fold, type Result } from '@unlabel/core';
 import type { EngineOptions } from '@unlabel/engine';
 import { foldsOf, type OpenedTask } from '@unlabel/tasks';
-import { isDivisible } from '@unlabel/probes';
+import { isDetectionProtocol, isDivisible } from '@unlabel/probes';
 import type { Display, Progress } from '../display/display.ts';
 import { commandLine, Interrupted, watchInterrupt } from '../interrupt.ts';
 import { describeModel, type ModelDescription } from '../models/describe.ts';
 import type { ModelRef } from '../models/resolve.ts';
 import { planTask, storeOf, type TaskPlan } from './clips.ts';
+import { checkDetects, dataHash, type DetectJob } from './detect-job.ts';
 import { createPool, type Pool } from './pool.ts';
 import type { EmbedImagesJob } from './embed-images.ts';
 import type { EmbedJob } from './embed-job.ts';
@@ -106,6 +107,7 @@ export async function planAll(options: EvaluateOptions): Promise<Plan> {
   const cache = options.cache ?? options.out;
   for (const task of tasks) checkProbe(task, options.protocol, folds);
   const models = await Promise.all(options.models.map((model) => describeModel(model)));
+  for (const model of models) checkDetects(model, options.protocol);
   refuseIdle(models, tasks);
   const rates = [...new Set(models.filter(hears).map(({ sampleRate }) => sampleRate))];
   const hashing = display.task('read tasks', tasks.length * Math.max(1, rates.length), 'tasks');
@@ -152,8 +154,8 @@ export interface ShardWork {
 }
 
 /** What is to be embedded for a pair whose results are not all there. */
-export async function missingShards({ plan, store, results }: Pair): Promise<ShardWork[]> {
-  if (!plan || results.every(({ held }) => held)) return [];
+export async function missingShards({ plan, store, results }: Pair, protocol: string): Promise<ShardWork[]> {
+  if (!plan || isDetectionProtocol(protocol) || results.every(({ held }) => held)) return [];
   const work: ShardWork[] = [];
   for (const { shards } of plan.splits) {
     for (const { wanted, ...shard } of shards) {
@@ -166,7 +168,7 @@ export async function missingShards({ plan, store, results }: Pair): Promise<Sha
 
 async function runAll(options: EvaluateOptions, { cache, pairs }: Plan, pool: Pool): Promise<Result[]> {
   const { display } = options;
-  const works = await Promise.all(pairs.map(missingShards));
+  const works = await Promise.all(pairs.map((pair) => missingShards(pair, options.protocol)));
   const embedding = embedAll(options, cache, pool, works);
   const open = pairs.flatMap(({ results }) => results).filter(({ held }) => !held).length;
   const probing = display.task('probe', open, 'results');
@@ -184,11 +186,13 @@ async function runAll(options: EvaluateOptions, { cache, pairs }: Plan, pool: Po
         pair.results.map(async ({ seed, file, held }) => {
           if (held) return held;
           try {
-            const job = probeJob(options, pair, seed, file);
+            const job = isDetectionProtocol(options.protocol)
+              ? detectJob(options, pair, seed, file)
+              : probeJob(options, pair, seed, file);
             const report = (note: number | string): void => {
               if (typeof note === 'string') probing.update(probed, `${pair.model.id} on ${pair.task.id}: ${note}`);
             };
-            await shareOut(options, pool, job, Math.floor(options.workers / open), report);
+            if (job.kind === 'probe') await shareOut(options, pool, job, Math.floor(options.workers / open), report);
             await pool.run(job, true, report);
             probing.update(++probed, `${pair.model.id} on ${pair.task.id}`);
             return await readResult(file);
@@ -271,11 +275,28 @@ function embedAll(
   };
 }
 
+const hashesOf = (plan: TaskPlan): (readonly [split: string, hashes: readonly string[]])[] =>
+  plan.splits.map(({ split, clips, wanted }) => [split, clips.slice(0, wanted).map(({ hash }) => hash)] as const);
+
+function detectJob(options: EvaluateOptions, { model, task, plan }: Pair, seed: number, file: string): DetectJob {
+  const { limit, protocol } = options;
+  const memory = Math.max(1, Math.floor(options.memory / options.workers));
+  return {
+    kind: 'detect',
+    model,
+    taskPath: task.dir,
+    protocol,
+    seed,
+    limit,
+    data: dataHash(hashesOf(plan!)),
+    memory,
+    file,
+  };
+}
+
 function probeJob(options: EvaluateOptions, { model, task, plan, store }: Pair, seed: number, file: string): ProbeJob {
   const { folds, limit, protocol } = options;
-  const clips = plan?.splits.map(
-    ({ split, clips, wanted }) => [split, clips.slice(0, wanted).map(({ hash }) => hash)] as const,
-  );
+  const clips = plan && hashesOf(plan);
   const labelsOnly = (): (readonly [string, readonly string[]])[] =>
     [...task.splits].map(([split, list]) => [split, list.slice(0, limit ?? list.length).map(() => '')]);
   return {

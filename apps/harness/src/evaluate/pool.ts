@@ -91,6 +91,7 @@ export function createPool(size: number, engine: EngineOptions): Pool {
 
 function describeJob(job: Job): string {
   if (job.kind === 'probe') return `${job.protocol} of ${job.model.id} on ${job.taskDir}`;
+  if (job.kind === 'detect') return `${job.protocol} of ${job.model.id} on ${job.taskPath}`;
   if (job.kind === 'predict') return `${job.protocol} of ${job.dir}`;
   if (job.kind === 'speed') return job.model.id;
   if (job.kind === 'few-shot') return `few-shot episodes of ${job.model.id} on ${job.runs[0]!.key.task}`;

@@ -3,7 +3,15 @@ import { basename } from 'node:path';
 import { ConfigError, type CropPolicy, type Fold, type Prediction, type Result } from '@unlabel/core';
 import type { EngineOptions } from '@unlabel/engine';
 import { writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
-import { protocols, runProbe, warmProbe, type FoldOutcome, type ProbeRun, type Share } from '@unlabel/probes';
+import {
+  isDetectionProtocol,
+  protocols,
+  runProbe,
+  warmProbe,
+  type FoldOutcome,
+  type ProbeRun,
+  type Share,
+} from '@unlabel/probes';
 import { foldsOf, type OpenedTask } from '@unlabel/tasks';
 import type { ModelDescription } from '../models/describe.ts';
 import { version } from '../version.ts';
@@ -151,7 +159,7 @@ function outcomeLine(
 const jsonNumber = (value: number): number | 'NaN' | 'Infinity' | '-Infinity' =>
   Number.isFinite(value) ? value : (String(value) as 'NaN' | 'Infinity' | '-Infinity');
 
-/** @throws ConfigError when a task is about events and the protocol is not, or a fold is asked for that is not there */
+/** @throws ConfigError when a task is about events and the protocol is not, or has no boxes to detect, or a fold is asked for that is not there */
 export function checkProbe(task: OpenedTask, protocol: string, folds: readonly number[] | undefined): void {
   const count = foldsOf(task).length;
   const missing = folds?.find((fold) => fold >= count);
@@ -159,6 +167,11 @@ export function checkProbe(task: OpenedTask, protocol: string, folds: readonly n
     throw new ConfigError(
       `--folds ${missing}: ${task.id} has ${count === 1 ? 'one fold, 0' : `folds 0 to ${count - 1}`}.`,
     );
+  if (isDetectionProtocol(protocol)) {
+    if (!task.hasBoxes) throw new ConfigError(`${task.id}: has no boxes; ${protocol} detects objects in images.`);
+    if (folds) throw new ConfigError(`--folds: ${protocol} trains on all images that are not tested; it has no folds.`);
+    return;
+  }
   if (task.metadata.embedding_type !== 'event' || protocols[protocol]?.takesEvents) return;
   const able = Object.values(protocols).filter(({ takesEvents, id }) => takesEvents && !id.startsWith('chance'));
   throw new ConfigError(

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { ConfigError, unknownName, type Result } from '@unlabel/core';
-import { protocols } from '@unlabel/probes';
+import { detectionProtocols, isDetectionProtocol, protocols } from '@unlabel/probes';
 import type { OpenedTask } from '@unlabel/tasks';
 import type { EvalOptions } from '../commands/eval.ts';
 import { createDisplay, type Display } from '../display/display.ts';
@@ -53,8 +53,9 @@ export async function openTasks(
 
 export async function runEval(models: readonly string[], options: EvalOptions): Promise<void> {
   const display = createDisplay(options.display);
-  if (!Object.hasOwn(protocols, options.protocol))
-    throw new ConfigError(`--protocol: ${unknownName('protocol', options.protocol, Object.keys(protocols))}`);
+  const known = [...Object.keys(protocols), ...Object.keys(detectionProtocols)];
+  if (!known.includes(options.protocol))
+    throw new ConfigError(`--protocol: ${unknownName('protocol', options.protocol, known)}`);
   const refs = models.map((model) => parseModel(model, options.seed, options));
   const tasks = scoredBy(
     options.protocol,
@@ -77,6 +78,10 @@ export async function runEval(models: readonly string[], options: EvalOptions): 
     display,
   };
   if (options.dryRun) {
+    if (isDetectionProtocol(options.protocol))
+      throw new ConfigError(
+        `--dry-run: estimates embedding, which ${options.protocol} does not do; it trains for a fixed number of steps.`,
+      );
     process.stdout.write(await dryRun(wanted));
     display.close();
     return;
@@ -84,7 +89,8 @@ export async function runEval(models: readonly string[], options: EvalOptions): 
   const unlock = await lockDir(options.out);
   try {
     const results = await evaluate(wanted);
-    const isWhole = options.folds === undefined && options.limit === undefined;
+    const isWhole =
+      options.folds === undefined && options.limit === undefined && !isDetectionProtocol(options.protocol);
     const cache = options.cache ?? options.out;
     if (isWhole) for (const ref of refs) await writeTaskProjection(cache, ref, tasks, options.precision);
     process.stdout.write(results.map(scoreLine).join(''));
@@ -99,6 +105,13 @@ export async function runEval(models: readonly string[], options: EvalOptions): 
 
 /** Of a folder of tasks, those the protocol can score; a task that was asked for alone is refused later, with the reason. */
 function scoredBy(protocol: string, tasks: readonly OpenedTask[], display: Display): readonly OpenedTask[] {
+  if (isDetectionProtocol(protocol)) {
+    const withBoxes = tasks.filter(({ hasBoxes }) => hasBoxes);
+    if (withBoxes.length === 0 || withBoxes.length === tasks.length) return tasks;
+    const left = tasks.filter(({ hasBoxes }) => !hasBoxes).map(({ id }) => id);
+    display.warn(`${left.join(', ')}: without boxes, which ${protocol} detects; left out`);
+    return withBoxes;
+  }
   if (protocols[protocol]?.takesEvents) return tasks;
   const scenes = tasks.filter(({ metadata }) => metadata.embedding_type === 'scene');
   if (scenes.length === 0 || scenes.length === tasks.length) return tasks;

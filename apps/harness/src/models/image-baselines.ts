@@ -2,6 +2,7 @@
 import type { ImageEmbedder, ImageInput, ModelConfig, Pixels } from '@unlabel/core';
 import { createRng } from '@unlabel/core';
 import { sha256 } from '@unlabel/formats';
+import type { NetworkOptions } from '@unlabel/zoo';
 
 /** Versioned by hand: raised when the numbers change, so that old embeddings are not reused. */
 const revision = 'v1';
@@ -97,18 +98,14 @@ export function randomBackboneConfig(name: string, seed: number): ModelConfig {
 export const randomBackboneFingerprint = (config: ModelConfig): string =>
   sha256(JSON.stringify({ config, initialization: 'v1' }));
 
-export async function randomBackboneEmbedder(id: string, name: string, seed: number): Promise<ImageEmbedder> {
-  const [{ imageEmbedder }, { backboneFamilies }] = await Promise.all([
-    import('@unlabel/zoo'),
-    import('@unlabel/backbones'),
-  ]);
+export async function randomBackboneNetwork(id: string, name: string, seed: number): Promise<NetworkOptions> {
+  const { backboneFamilies } = await import('@unlabel/backbones');
   const config = randomBackboneConfig(name, seed);
-  const backbone = backboneFamilies[config.backbone.id]!.build(config.backbone.config, createRng(seed).fork('model'));
-  return imageEmbedder({
+  return {
     id,
-    backbone,
+    backbone: backboneFamilies[config.backbone.id]!.build(config.backbone.config, createRng(seed).fork('model')),
     config,
     fingerprint: randomBackboneFingerprint(config),
     source: `random:${name} seed ${seed}`,
-  });
+  };
 }

@@ -1,13 +1,5 @@
 /** `random:METHOD`: the method's network as it starts, from a seed. */
-import {
-  canonicalJson,
-  createRng,
-  load,
-  type Embedder,
-  type ImageEmbedder,
-  type Method,
-  type ModelConfig,
-} from '@unlabel/core';
+import { canonicalJson, createRng, load, type Embedder, type Method, type ModelConfig } from '@unlabel/core';
 import { countParams, disposeParams, trainableOf } from '@unlabel/engine';
 import { sha256 } from '@unlabel/formats';
 import type { NetworkOptions } from '@unlabel/zoo';
@@ -40,12 +32,7 @@ export async function randomEmbedder(ref: RandomRef): Promise<Embedder> {
   return networkEmbedder(await randomNetwork(ref));
 }
 
-export async function randomImageEmbedder(ref: RandomRef): Promise<ImageEmbedder> {
-  const { imageEmbedder } = await import('@unlabel/zoo');
-  return imageEmbedder(await randomNetwork(ref));
-}
-
-async function randomNetwork(ref: RandomRef): Promise<NetworkOptions> {
+export async function randomNetwork(ref: RandomRef): Promise<NetworkOptions> {
   const method = await load(methods, ref.method, 'method');
   const described = randomModel(method, ref);
   const { backbone } = method.build(method.config.parse(described.methodConfig), {

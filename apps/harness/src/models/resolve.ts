@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ConfigError, unknownName, type Embedder, type ImageEmbedder } from '@unlabel/core';
+import type { NetworkOptions } from '@unlabel/zoo';
 import { methods } from '../registry.ts';
 import { baselineIds, statisticsBaseline, type BaselineId } from './baselines.ts';
 import { findCheckpoint, isModelDir } from '@unlabel/zoo/files';
@@ -9,7 +10,7 @@ import {
   colorStats,
   imageBaselineIds,
   isImageBaseline,
-  randomBackboneEmbedder,
+  randomBackboneNetwork,
   randomBackbones,
 } from './image-baselines.ts';
 import type { OnnxModelRef } from './onnx/onnx-embedder.ts';
@@ -129,26 +130,30 @@ const idOf = (base: string, isInit: boolean): string => `${base.split(/[\\/]/).a
 export const isNetwork = ({ kind }: ModelRef): boolean =>
   kind === 'directory' || kind === 'random' || kind === 'backbone';
 
-/** Build the embedder of a model of images. Networks need the engine running. */
-export async function openImageModel(ref: ModelRef): Promise<ImageEmbedder> {
+/** The network of a model of images. The engine must be running. */
+export async function openImageNetwork(ref: ModelRef): Promise<NetworkOptions> {
   switch (ref.kind) {
-    case 'baseline':
-      if (isImageBaseline(ref.id)) return colorStats;
-      break;
-    case 'backbone': {
-      return randomBackboneEmbedder(ref.id, ref.backbone, ref.seed);
-    }
+    case 'backbone':
+      return randomBackboneNetwork(ref.id, ref.backbone, ref.seed);
     case 'directory': {
-      const { imageEmbedder, loadModelDir } = await import('@unlabel/zoo');
-      return imageEmbedder({ ...(await loadModelDir(ref.dir)), id: ref.id, source: ref.source });
+      const { loadModelDir } = await import('@unlabel/zoo');
+      return { ...(await loadModelDir(ref.dir)), id: ref.id, source: ref.source };
     }
     case 'random': {
-      const { randomImageEmbedder } = await import('./random-model.ts');
-      return randomImageEmbedder(ref);
+      const { randomNetwork } = await import('./random-model.ts');
+      return randomNetwork(ref);
     }
     default:
   }
   throw new ConfigError(`${ref.id}: takes no images.`);
+}
+
+/** Build the embedder of a model of images. Networks need the engine running. */
+export async function openImageModel(ref: ModelRef): Promise<ImageEmbedder> {
+  if (ref.kind === 'baseline' && isImageBaseline(ref.id)) return colorStats;
+  const network = await openImageNetwork(ref);
+  const { imageEmbedder } = await import('@unlabel/zoo');
+  return imageEmbedder(network);
 }
 
 /** Build the Embedder of a model of sounds. Networks need the engine running; `chance` has no embeddings. */

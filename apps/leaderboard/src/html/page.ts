@@ -4,6 +4,7 @@ import type { Board, BoardCell, BoardRow, BoardTask } from '../board.ts';
 import { orientedScore } from '../board.ts';
 import { makeSortable } from '../client/table.ts';
 import { formatDifference, formatHalf, formatRank, formatScore } from '../format.ts';
+import { protocolNotes } from '../protocol-notes.ts';
 import { differenceSentence } from '../table.ts';
 import { wordsOf } from '../words.ts';
 import { bar, dot, spanOf } from './charts.ts';
@@ -49,7 +50,7 @@ export function boardHtml(board: Board): string {
               Percent where a metric is a share; bars run from 0 to 100. ± and whiskers: 95 % bootstrap interval over
               test ${items}. Bold: best of its column.
             </p>
-            ${scoreTable(rows, tasks)}
+            ${protocolNotes(board).map((note) => html`<p>${note}</p>`)} ${scoreTable(rows, tasks)}
           </section>
           ${differences(board)} ${taskTable(board)} ${allMetrics(board)} ${provenance(board)} ${notes(board)}
         </main>
