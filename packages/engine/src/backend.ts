@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { ConfigError, DeviceError } from '@unlabel/core';
 import { describeDevice, type DeviceInfo } from './device.ts';
+import { checkBfloat16 } from './native/bfloat16.ts';
 import { findNative, loadNative } from './native/load.ts';
 import { loadWasm } from './wasm/load.ts';
 
@@ -23,7 +24,7 @@ export interface EngineOptions {
   readonly engine?: EngineName | 'auto';
   /** Compute threads; default: all cores. */
   readonly threads?: number;
-  /** `bf16` lets oneDNN use bfloat16 products where the CPU has them (native only). Changes numbers. */
+  /** `bf16` lets oneDNN multiply in bfloat16; refused where it would not (another engine, a CPU without). Changes numbers. */
   readonly precision?: 'float32' | 'bf16';
   /** Fixed reduction orders: same seed, same bytes (native: TF_DETERMINISTIC_OPS). */
   readonly deterministic?: boolean;
@@ -57,6 +58,8 @@ async function start(options: EngineOptions): Promise<EngineInfo> {
   if (wanted === 'tensorflow' && !native) {
     throw new DeviceError('the native engine is not installed. Run: npx unlabel engine install');
   }
+  if (options.precision === 'bf16')
+    checkBfloat16(native ? `tensorflow-${native.device}` : wanted === 'cpu' ? 'cpu' : 'wasm');
   if (native) {
     loadNative(tf, native, options);
     return finish('tensorflow', options, wanted === 'auto' ? 'native engine installed' : 'asked for');
