@@ -77,6 +77,26 @@ describe('the random projection', () => {
     expect([...(await labels.data())]).toEqual(expected);
   });
 
+  test('centred, gives the codes of patches less that share of their means', async () => {
+    const x = goldenTensor('input:bands', 3, [1, 4, 6], 2).data;
+    const less = Float32Array.from(x);
+    for (let t = 0; t < 6; t += 2)
+      for (let f = 0; f < 4; f += 2) {
+        const places = [0, 1].flatMap((i) => [0, 1].map((j) => (f + j) * 6 + t + i));
+        const mean = places.reduce((sum, place) => sum + x[place]!, 0) / 4;
+        for (const place of places) less[place]! -= 0.7 * mean;
+      }
+    const labels = async (centering: number, data: Float32Array): Promise<number[]> => {
+      const found = tf.tidy(() =>
+        randomProjection({ ...options, codes: 64, centering }, createRng(4)).labels(tf.tensor(data, [1, 4, 6])),
+      );
+      return [...(await found.data())];
+    };
+    const expected = await labels(0, less);
+    expect(await labels(0.7, x as Float32Array)).toEqual(expected);
+    expect(await labels(0, x as Float32Array)).not.toEqual(expected);
+  });
+
   test('is not moved by training, and part of what a checkpoint holds', () => {
     const model = maskedPrediction.build(predictionConfig(), { rng: createRng(1) });
     for (const name of ['tokenizer.patch', 'tokenizer.projection', 'tokenizer.codebook']) {

@@ -46,6 +46,11 @@ export const maskedPredictionConfig = z.strictObject({
   /** Of the random projection; a tokenizer that is handed on has its own. */
   codes: z.int().min(2).max(65536).default(1024).meta({ symbol: 'K', paper: '§4.2' }),
   codeWidth: z.int().min(1).max(4096).default(256).meta({ paper: '§4.2' }),
+  /**
+   * Share of each patch's mean level that the random projection does not see. With 0, codes of sounds between silences say how loud a patch is
+   * and little else; BEST-RQ asks for inputs of zero mean (arXiv 2202.01855v2 §3).
+   */
+  centering: z.number().min(0).max(1).default(0),
 });
 export type MaskedPredictionConfig = z.output<typeof maskedPredictionConfig>;
 
@@ -108,9 +113,9 @@ export const maskedPrediction = defineMethod<typeof maskedPredictionConfig, Mask
   build(config, context) {
     const { rng } = context;
     const backbone = buildBeats(networkOf(config), rng.fork('backbone'));
-    const { width, patchSize, codes, codeWidth } = config;
+    const { width, patchSize, codes, codeWidth, centering } = config;
     const given = handedOn(context);
-    const random = given ? undefined : randomProjection({ patchSize, patchWidth: 512, codes, codeWidth }, rng.fork('tokenizer')); // prettier-ignore
+    const random = given ? undefined : randomProjection({ patchSize, patchWidth: 512, codes, codeWidth, centering }, rng.fork('tokenizer')); // prettier-ignore
     const tokenizer: Tokenizer = given ?? random!;
     const predictor = labelPredictor(
       {

@@ -5,7 +5,7 @@
  *
  * Legend: B rows, N patches, E patch width, C code width, K codes.
  */
-import type { Params, Rng, Tensor } from '@unlabel/core';
+import type { NdArray, Params, Rng, Tensor } from '@unlabel/core';
 import { asTensor4D, dense, init, parameter, tf } from '@unlabel/engine';
 import { normalizeLast } from '@unlabel/nn';
 
@@ -30,17 +30,17 @@ export interface RandomProjectionOptions {
   /** K and C: 1024 and 256 in the paper. */
   readonly codes: number;
   readonly codeWidth: number;
+  /** Share of each patch's mean that the projection does not see, 0…1; default 0. */
+  readonly centering?: number;
 }
 
 export function randomProjection(
-  { patchSize, patchWidth, codes, codeWidth }: RandomProjectionOptions,
+  { patchSize, patchWidth, codes, codeWidth, centering = 0 }: RandomProjectionOptions,
   rng: Rng,
 ): RandomProjection {
   const fixed = { trainable: false } as const;
-  const patch = parameter(init.xavierNormal([patchWidth, 1, patchSize, patchSize], rng.fork('patch')), {
-    ...fixed,
-    layout: 'conv2d',
-  });
+  const drawn = init.xavierNormal([patchWidth, 1, patchSize, patchSize], rng.fork('patch'));
+  const patch = parameter(centered(drawn, centering), { ...fixed, layout: 'conv2d' });
   const projection = parameter(init.xavierNormal([codeWidth, patchWidth], rng.fork('projection')), fixed);
   const codebook = parameter(init.normal([codes, codeWidth], 1, rng.fork('codebook')), fixed);
   const normed = (x: Tensor): Tensor => {
@@ -63,4 +63,17 @@ export function randomProjection(
       return tf.reshape(tf.argMax(near, 1), [x.shape[0]!, -1]);
     },
   };
+}
+
+/** Filters [E, 1, p, p] less a share of their means: what they make of a patch less that share of the patch's mean. */
+function centered({ data, shape }: NdArray, share: number): NdArray {
+  if (share === 0) return { data, shape };
+  const size = data.length / shape[0]!;
+  const out = Float32Array.from(data);
+  for (let first = 0; first < out.length; first += size) {
+    const filter = out.subarray(first, first + size);
+    const mean = filter.reduce((sum, value) => sum + value, 0) / size;
+    filter.forEach((value, i) => (filter[i] = value - share * mean));
+  }
+  return { data: out, shape };
 }
