@@ -1,11 +1,11 @@
 """Encoders of BEATs-base and ATST-Clip small in PyTorch, as a yardstick for ours: same shapes, same arithmetic, fp32.
 
 beats: 12 layers of 768, normalised after with DeepNorm's shortcut, 12 heads whose relative position bias (320 buckets) each query gates,
-positions by a grouped convolution, feed-forward 3072 with GELU. `embed`: 8 clips of 998 frames x 128 bands; `step`: 16 rows of 124 visible
+positions by a grouped convolution, feed-forward 3072 with GELU. `embed`: 8 clips of 998 frames x 128 bands, `front-end`: those of 8 waveforms; `step`: 16 rows of 124 visible
 tokens, gradients, AdamW. atst: 12 layers of 384, normalised before, stochastic depth to 0.1; `step`: student and teacher on two views of 601
 frames x 64 bands, projectors, predictor, cosine loss, gradients, AdamW, moving average.
 
-    python transformer_step.py --model beats --serve     for each line read, `step` or `embed`, runs one and prints seconds
+    python transformer_step.py --model beats --serve     for each line read, `step`, `embed` or `front-end`, runs one and prints seconds
     python transformer_step.py --model atst --profile    the operators of one step by time
 
 Versions it was run with: torch 2.15 (CPU), Python 3.11.
@@ -21,6 +21,9 @@ import time
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+torch.version.cuda = None  # on the CPU it does not matter that torch and torchaudio were built for different CUDA versions
+from torchaudio.compliance import kaldi  # noqa: E402
 
 
 def buckets_of(tokens, buckets=320, farthest=800):
@@ -103,6 +106,7 @@ class BeatsBench:
         self.optimizer = torch.optim.AdamW(encoder, lr=1e-5, weight_decay=0.01)
         self.visible, self.target = torch.randn(16, 124, 512), torch.randn(16, 124, 768)
         self.frames = torch.randn(8, 998, 128)
+        self.waves = 0.1 * torch.randn(8, 1, 160000)
 
     def step(self):
         self.model.train()
@@ -111,6 +115,10 @@ class BeatsBench:
         loss.backward()
         self.optimizer.step()
         return loss.item()
+
+    def front_end(self):
+        for wave in self.waves:
+            kaldi.fbank(wave * 2**15, num_mel_bins=128, sample_frequency=16000, frame_length=25, frame_shift=10)
 
     def embed(self):
         self.model.eval()
@@ -211,7 +219,7 @@ def main():
 
     def seconds(name):
         start = time.perf_counter()
-        getattr(bench, name)()
+        getattr(bench, name.replace("-", "_"))()
         return time.perf_counter() - start
 
     if options.serve:
@@ -219,7 +227,7 @@ def main():
         for line in sys.stdin:
             print(seconds(line.strip()), flush=True)
         return
-    names = ["step", "embed"] if options.model == "beats" else ["step"]
+    names = ["step", "embed", "front-end"] if options.model == "beats" else ["step"]
     for name in names:
         seconds(name)
         if options.profile:

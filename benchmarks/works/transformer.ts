@@ -1,5 +1,6 @@
 /** Our side of `beats-embed`, `beats-step` and `atst-step`: the encoders as registered, random inputs of the sizes of training. */
 import { parseArgs } from 'node:util';
+import { createFrontEnd, frontEnds } from '@unlabel/audio';
 import { buildBeats } from '@unlabel/backbones';
 import { createRng, type Params, type Scalar, type Tensor } from '@unlabel/core';
 import {
@@ -43,7 +44,7 @@ async function train(params: Params, optimizer: Optimizer, loss: () => LossAndLo
   dispose();
 }
 
-/** 16 rows of 124 visible patches through the encoder; 8 clips of 10 s embedded. */
+/** 16 rows of 124 visible patches through the encoder; 8 clips of 10 s embedded, and their bands. */
 function beats() {
   const dropout = Number(values.dropout);
   const rates = { dropout, attentionDropout: dropout, inputDropout: 0, layerDrop: 0 };
@@ -55,6 +56,11 @@ function beats() {
   let optimizer: Optimizer | undefined; // with the first step: embedding has none
   const [visible, target] = [noise('visible', [16, 124, 512]), noise('target', [16, 124, 768])];
   const frames = noise('frames', [8, 128, 998]);
+  const frontEnd = createFrontEnd(frontEnds.beats);
+  const waves = Array.from({ length: 8 }, (_, i) => {
+    const draw = rng.fork(`wave${i}`);
+    return Float32Array.from({ length: 160_000 }, () => 0.1 * draw.normal());
+  });
   const project = [model.params.get('post_extract_proj.weight')!, model.params.get('post_extract_proj.bias')!] as const;
   let index = 0;
   return {
@@ -69,6 +75,7 @@ function beats() {
       await clip.data();
       clip.dispose();
     },
+    'front-end': () => waves.forEach((wave) => frontEnd.apply(wave)),
   };
 }
 
