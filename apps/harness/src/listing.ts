@@ -58,14 +58,15 @@ async function rowsOf(kind: string, taskDir: string): Promise<Row[]> {
     case 'tasks':
       return taskRows(taskDir);
     case 'protocols': {
-      const { detectionProtocols, protocols } = await import('@unlabel/probes');
+      const { detectionProtocols, measuredProtocols, protocols } = await import('@unlabel/probes');
       const ofEmbeddings = Object.values(protocols).map(({ id, takesEvents, title }) => ({
         id,
         tasks: takesEvents ? 'scene, event' : 'scene',
         title,
       }));
       const ofMaps = Object.entries(detectionProtocols).map(([id, { title }]) => ({ id, tasks: 'boxes', title }));
-      return [...ofEmbeddings, ...ofMaps];
+      const measured = Object.values(measuredProtocols).map(({ id, title }) => ({ id, tasks: 'scene', title }));
+      return [...ofEmbeddings, ...measured, ...ofMaps];
     }
     default:
       throw new ConfigError(unknownName('kind', kind, ['methods', 'tasks', 'models', 'presets', 'protocols']));

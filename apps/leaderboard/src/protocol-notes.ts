@@ -1,14 +1,19 @@
 /** What a reader must know of a protocol before setting its scores beside published ones. */
 import type { Board } from './board.ts';
 
-/** One note a detection protocol on the board; its constants are those that the results state. */
+/** Notes on the protocols of a board; constants are those that the results state. */
 export function protocolNotes({ rows }: Pick<Board, 'rows'>): string[] {
   const notes = rows.flatMap(({ protocol, cells }) => {
     const options = cells.find((cell) => cell !== undefined)?.result.protocol.options;
+    if (protocol.startsWith('voc07-lowshot/')) return [lowShotNote];
     return /^detect(-tuned)?\//.test(protocol) && options ? [detectionNote(protocol, options)] : [];
   });
   return [...new Set(notes)];
 }
+
+const lowShotNote =
+  'voc07-lowshot/v1 chooses the cost of its SVMs by their scores on the test images, as the published protocol does: all scores are ' +
+  'somewhat too high, alike for all models.';
 
 function detectionNote(protocol: string, options: Readonly<Record<string, unknown>>): string {
   const value = (key: string): string => {

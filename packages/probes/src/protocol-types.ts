@@ -1,5 +1,5 @@
 /** What a protocol and the data given to it look like. */
-import { DataError, type CropPolicy, type Rng, type TaskEvent } from '@unlabel/core';
+import { DataError, type CropPolicy, type MetricValue, type Rng, type TaskEvent } from '@unlabel/core';
 import type { z } from 'zod';
 import type { Embeddings } from './embeddings.ts';
 import type { PredictionType } from './linear/loss.ts';
@@ -96,6 +96,18 @@ export interface Protocol {
     share: { readonly index: number; readonly of: number },
   ): Promise<void>;
   fit(input: FitInput, options: Readonly<Record<string, unknown>>): FittedProbe | Promise<FittedProbe>;
+}
+
+/** What a protocol found that scores no single fit. */
+export interface Measured {
+  /** The first is the primary. */
+  readonly metrics: Record<string, MetricValue>;
+  readonly selection: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** A protocol that draws training sets of its own and has metrics of its own; for tasks with one fold. */
+export interface MeasuredProtocol extends Pick<Protocol, 'id' | 'title' | 'options' | 'crop'> {
+  measure(input: FitInput, test: ProbeSplit, options: Readonly<Record<string, unknown>>): Measured;
 }
 
 /** Splits one after another. */

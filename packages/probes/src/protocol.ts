@@ -7,8 +7,9 @@ import { linear } from './linear/protocol.ts';
 import { logistic } from './logistic/protocol.ts';
 import { mlp } from './mlp/protocol.ts';
 import { hearBetter, hearFaithful } from './predictor/protocol.ts';
+import { vocLowShot } from './svm/low-shot-protocol.ts';
 import { vocSvm } from './svm/protocol.ts';
-import type { Protocol } from './protocol-types.ts';
+import type { MeasuredProtocol, Protocol } from './protocol-types.ts';
 
 /** The protocols by id. */
 export const protocols: Readonly<Record<string, Protocol>> = {
@@ -22,6 +23,9 @@ export const protocols: Readonly<Record<string, Protocol>> = {
   [vocSvm.id]: vocSvm,
   [chance.id]: chance,
 };
+
+/** Protocols with training sets and metrics of their own, by id. */
+export const measuredProtocols: Readonly<Record<string, MeasuredProtocol>> = { [vocLowShot.id]: vocLowShot };
 
 /** @throws ConfigError naming the protocols there are */
 export function protocolOf(id: string): Protocol {

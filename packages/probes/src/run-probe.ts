@@ -19,8 +19,15 @@ import { isEventMetric } from './metrics/events/table.ts';
 import { metricInfo, metricOf } from './metrics/table.ts';
 import { evaluateSplit, outcomeOf, predictionsOf, type FoldOutcome } from './outcome.ts';
 import { officialOrder } from './predictor/order.ts';
-import { protocolOf, protocols } from './protocol.ts';
-import { joinSplits, type FitInput, type Journal, type ProbeSplit, type Protocol } from './protocol-types.ts';
+import { measuredProtocols, protocolOf, protocols } from './protocol.ts';
+import {
+  joinSplits,
+  type FitInput,
+  type Journal,
+  type MeasuredProtocol,
+  type ProbeSplit,
+  type Protocol,
+} from './protocol-types.ts';
 
 export interface ProbeRun {
   /** Key of `protocols`. */
@@ -146,6 +153,7 @@ function inputOf(
  * @throws ConfigError for an unknown protocol, metric or option; DataError for splits that are missing, empty or inconsistent
  */
 export async function runProbe(run: ProbeRun): Promise<ProbeResult> {
+  if (Object.hasOwn(measuredProtocols, run.protocol)) return runMeasured(run, measuredProtocols[run.protocol]!);
   const prepared = prepare(run);
   const { protocol, options, primary } = prepared;
   const { vocabulary, task, seed } = run;
@@ -182,6 +190,30 @@ export async function runProbe(run: ProbeRun): Promise<ProbeResult> {
   return { options, predictions, metrics, primary, n: predictions.length, selection, outcomes, seconds };
 }
 
+/** Metrics that a protocol takes by itself; there are no predictions. */
+function runMeasured(run: ProbeRun, protocol: MeasuredProtocol): ProbeResult {
+  if (run.folds.length !== 1)
+    throw new ConfigError(
+      `${run.task}: ${protocol.id} needs splits to train on and to test, and the task has ${run.folds.length} folds.`,
+    );
+  const parsed = protocol.options.safeParse(run.options ?? {});
+  if (!parsed.success) throw new ConfigError(`${protocol.id}: options: ${z.prettifyError(parsed.error)}`);
+  const start = run.now();
+  const prepared = prepare({ ...run, protocol: 'chance/v1', options: {} }); // checks splits and folds
+  const test = joined(run, prepared, 0, 'test');
+  const { metrics, selection } = protocol.measure(inputOf(run, prepared, 0, undefined), test, parsed.data);
+  return {
+    options: parsed.data,
+    predictions: [],
+    metrics,
+    primary: Object.keys(metrics)[0]!,
+    n: test.files.length,
+    selection: selection.map((one) => ({ ...one })),
+    outcomes: [],
+    seconds: (run.now() - start) / 1000,
+  };
+}
+
 /** One of several workers that fill a journal together. */
 export interface Share {
   readonly index: number;
@@ -191,7 +223,7 @@ export interface Share {
 }
 
 /** Whether a protocol has pieces that `warmProbe` can make in parallel. */
-export const isDivisible = (protocol: string): boolean => protocolOf(protocol).warm !== undefined;
+export const isDivisible = (protocol: string): boolean => protocols[protocol]?.warm !== undefined;
 
 /** Makes this share of the pieces a later `runProbe` with the same journal finds there. */
 export async function warmProbe(run: ProbeRun, { index, of, stage }: Share): Promise<void> {

@@ -5,6 +5,7 @@ import type { EngineOptions } from '@unlabel/engine';
 import { writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
 import {
   isDetectionProtocol,
+  measuredProtocols,
   protocols,
   runProbe,
   warmProbe,
@@ -88,8 +89,9 @@ export async function runProbeJob(
     return { seconds: 0 };
   }
   const result = await runProbe(run);
-  const predictions = file.replace(/\.json$/, '.predictions.jsonl');
-  await writeFileAtomic(predictions, result.predictions.map(line).join(''));
+  const hasPredictions = result.predictions.length > 0;
+  const predictions = hasPredictions ? file.replace(/\.json$/, '.predictions.jsonl') : '';
+  if (hasPredictions) await writeFileAtomic(predictions, result.predictions.map(line).join(''));
   const isPartial = job.folds !== undefined || limit !== undefined;
   await writeJsonAtomic(file, {
     schema: 1,
@@ -128,14 +130,15 @@ export async function runProbeJob(
     time: { embedSeconds: round(read.seconds), probeSeconds: round(result.seconds) },
     memory: { embedPeakBytes: read.peakBytes, probePeakBytes: process.resourceUsage().maxRSS * 1024 },
     environment,
-    predictions: basename(predictions),
+    predictions: hasPredictions ? basename(predictions) : '',
   } satisfies Result);
   await journal.clear();
   return { seconds: result.seconds };
 }
 
 /** What a protocol does with images that are no squares. */
-export const cropOf = (protocol: string): CropPolicy => protocols[protocol]?.crop ?? 'center';
+export const cropOf = (protocol: string): CropPolicy =>
+  (protocols[protocol] ?? measuredProtocols[protocol])?.crop ?? 'center';
 
 const line = (prediction: Prediction): string => `${JSON.stringify(prediction)}\n`;
 const round = (seconds: number): number => Math.round(seconds * 1000) / 1000;

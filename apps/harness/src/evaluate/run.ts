@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { ConfigError, unknownName, type Result } from '@unlabel/core';
-import { detectionProtocols, isDetectionProtocol, protocols } from '@unlabel/probes';
+import { detectionProtocols, isDetectionProtocol, measuredProtocols, protocols } from '@unlabel/probes';
 import type { OpenedTask } from '@unlabel/tasks';
 import type { EvalOptions } from '../commands/eval.ts';
 import { createDisplay, type Display } from '../display/display.ts';
@@ -53,7 +53,7 @@ export async function openTasks(
 
 export async function runEval(models: readonly string[], options: EvalOptions): Promise<void> {
   const display = createDisplay(options.display);
-  const known = [...Object.keys(protocols), ...Object.keys(detectionProtocols)];
+  const known = [protocols, measuredProtocols, detectionProtocols].flatMap((table) => Object.keys(table));
   if (!known.includes(options.protocol))
     throw new ConfigError(`--protocol: ${unknownName('protocol', options.protocol, known)}`);
   const refs = models.map((model) => parseModel(model, options.seed, options));
