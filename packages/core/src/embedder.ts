@@ -48,6 +48,8 @@ export interface ImageEmbedder extends Pick<Embedder, 'id' | 'method' | 'fingerp
   readonly embeddingSize: number;
   /** Images of any sizes → one row an image [n, embeddingSize]; rows do not depend on what they come with. */
   embedImages(images: readonly Pixels[], crop: CropPolicy): Promise<Float32Array>;
+  /** Instead, where embeddings made elsewhere are looked up by the images' files. */
+  embedFiles?(paths: readonly string[]): Promise<Float32Array>;
   /** Bytes that one call may take beside its arguments and results. */
   setMemory?(bytes: number): void;
   dispose?(): void;

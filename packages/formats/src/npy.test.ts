@@ -1,6 +1,6 @@
 import { createRng } from '@unlabel/core';
 import { describe, expect, test } from 'vitest';
-import { decodeNpy, encodeNpy } from './npy.ts';
+import { decodeNpy, decodeNpyNames, encodeNpy } from './npy.ts';
 import { damage, fixtureJson, outcome } from './testing.ts';
 
 const files = Object.fromEntries(
@@ -86,4 +86,18 @@ test('every damaged file is read or refused with a DataError', async () => {
     for (let i = 0; i < 100; i++) counts[await outcome(() => decodeNpy(damage(bytes, rng.fork(`${name} ${i}`))))]++;
   }
   expect(Math.min(counts.read, counts.refused)).toBeGreaterThan(50);
+});
+
+test('names are texts or whole numbers along one axis', () => {
+  const header = (descr: string, shape: string, data: Uint8Array): Uint8Array => {
+    const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${shape}, }\n`;
+    return Buffer.concat([Buffer.from([0x93]), Buffer.from('NUMPY\x01\x00'), Buffer.from([text.length, 0]), Buffer.from(text), data]); // prettier-ignore
+  };
+  const texts = new Uint8Array(Uint32Array.from([97, 0x1f600, 0, 98, 99, 100]).buffer);
+  expect(decodeNpyNames(header('<U3', '(2,)', texts))).toEqual(['a😀', 'bcd']);
+  expect(decodeNpyNames(encodeNpy({ data: Int32Array.of(7, -1), shape: [2] }))).toEqual(['7', '-1']);
+  expect(() => decodeNpyNames(header('<U3', '(3,)', texts), 'x')).toThrow('x: shape [3] of <U3 takes 36 bytes, the file has 24'); // prettier-ignore
+  expect(() => decodeNpyNames(header('<U3', '(1, 2)', texts))).toThrow('expected names along one axis');
+  expect(() => decodeNpyNames(header('|O', '(2,)', texts))).toThrow("elements of type '|O' are no names");
+  expect(() => decodeNpyNames(header('<U1', '(1,)', new Uint8Array([255, 255, 255, 255])))).toThrow('is no character');
 });

@@ -43,6 +43,48 @@ export function encodeNpy(array: NdArray<TypedArray>): Uint8Array<ArrayBuffer> {
  * fewer elements than the file has, and for 64-bit integers that do not fit 32 bits
  */
 export function decodeNpy(bytes: Uint8Array, name = 'npy'): NdArray<TypedArray> {
+  const { header, data } = openNpy(bytes, name);
+  const type = Object.hasOwn(types, header.descr) ? types[header.descr] : undefined;
+  if (!type)
+    throw new DataError(
+      `${name}: elements of type '${header.descr}' are not read, expected one of ${Object.keys(types).join(' ')}`,
+    );
+  checkBytes(header, elementBytes[type], data, name);
+  return decodeNpyElements(type, data, header.shape, header.isFortran, name);
+}
+
+/**
+ * Names in a .npy file of one axis: texts (`<U12`, up to the first NUL) or whole numbers as text.
+ * @throws DataError for another type or shape, and as `decodeNpy` does
+ */
+export function decodeNpyNames(bytes: Uint8Array, name = 'npy'): string[] {
+  const { header, data } = openNpy(bytes, name);
+  if (header.shape.length !== 1)
+    throw new DataError(`${name}: expected names along one axis, found shape [${header.shape.join(', ')}]`);
+  const width = /^<U(\d{1,5})$/.exec(header.descr)?.[1];
+  if (width === undefined) {
+    if (!/^[<|][iu]\d$/.test(header.descr))
+      throw new DataError(`${name}: elements of type '${header.descr}' are no names; expected texts or whole numbers`);
+    return Array.from(decodeNpy(bytes, name).data, String);
+  }
+  const length = Number(width);
+  checkBytes(header, 4 * length, data, name);
+  const view = viewOf(data);
+  return Array.from({ length: header.shape[0]! }, (_, row) => {
+    let text = '';
+    for (let i = 0; i < length; i++) {
+      const point = view.getUint32(4 * (row * length + i), true);
+      if (point === 0) break;
+      if (point > 0x10ffff) throw new DataError(`${name}: name ${row} holds ${point}, which is no character`);
+      text += String.fromCodePoint(point);
+    }
+    return text;
+  });
+}
+
+type Header = ReturnType<typeof parseHeader>;
+
+function openNpy(bytes: Uint8Array, name: string): { readonly header: Header; readonly data: Uint8Array } {
   if (bytes.length < 10 || latin1(bytes, 0, 6) !== '\x93NUMPY') throw new DataError(`${name}: expected a .npy file`);
   const version = bytes[6]!;
   if (version < 1 || version > 3) throw new DataError(`${name}: expected .npy version 1…3, found ${version}`);
@@ -53,20 +95,16 @@ export function decodeNpy(bytes: Uint8Array, name = 'npy'): NdArray<TypedArray> 
   if (length > maxHeader || start + length > bytes.length) {
     throw new DataError(`${name}: the header states ${length} bytes, the file has ${bytes.length - start} after it`);
   }
-  const header = parseHeader(latin1(bytes, start, start + length), name);
-  const type = Object.hasOwn(types, header.descr) ? types[header.descr] : undefined;
-  if (!type)
+  return { header: parseHeader(latin1(bytes, start, start + length), name), data: bytes.subarray(start + length) };
+}
+
+function checkBytes({ shape, descr }: Header, elementSize: number, data: Uint8Array, name: string): void {
+  const size = checkedSize(shape, name);
+  if (data.length !== size * elementSize) {
     throw new DataError(
-      `${name}: elements of type '${header.descr}' are not read, expected one of ${Object.keys(types).join(' ')}`,
-    );
-  const size = checkedSize(header.shape, name);
-  const data = bytes.subarray(start + length);
-  if (data.length !== size * elementBytes[type]) {
-    throw new DataError(
-      `${name}: shape [${header.shape.join(', ')}] of ${header.descr} takes ${size * elementBytes[type]} bytes, the file has ${data.length}`,
+      `${name}: shape [${shape.join(', ')}] of ${descr} takes ${size * elementSize} bytes, the file has ${data.length}`,
     );
   }
-  return decodeNpyElements(type, data, header.shape, header.isFortran, name);
 }
 
 /** Elements in numpy's order → a row-major array. `bytes` holds exactly the elements of `shape`. */

@@ -38,8 +38,7 @@ export async function embedImageShard(
   let last = start;
   try {
     for (let at = writer.done; at < wanted;) {
-      const { clips, images } = await nextBatch(shard.clips, at);
-      const values = await embed(embedder, clips, images, crop);
+      const { clips, values } = await nextRows(embedder, shard.clips, at, crop);
       const rows = clips.map((clip, i) => ({ values: finite(values.subarray(i * width, (i + 1) * width), clip) }));
       const seconds = (performance.now() - last) / 1000;
       await writer.append(rows, { seconds, peakBytes: process.resourceUsage().maxRSS * 1024 });
@@ -51,6 +50,20 @@ export async function embedImageShard(
     await writer.close();
   }
   return { seconds: (performance.now() - start) / 1000 };
+}
+
+async function nextRows(
+  embedder: ImageEmbedder,
+  all: readonly ClipRef[],
+  at: number,
+  crop: CropPolicy,
+): Promise<{ clips: readonly ClipRef[]; values: Float32Array }> {
+  if (embedder.embedFiles) {
+    const clips = all.slice(at, at + imagesAtOnce);
+    return { clips, values: await embedder.embedFiles(clips.map(({ path }) => path)) };
+  }
+  const { clips, images } = await nextBatch(all, at);
+  return { clips, values: await embed(embedder, clips, images, crop) };
 }
 
 /** Cut by the images alone, so that a resumed shard has the batches of an unbroken one. */

@@ -9,6 +9,7 @@ import { isDetectionProtocol, isDivisible } from '@unlabel/probes';
 import type { Display, Progress } from '../display/display.ts';
 import { commandLine, Interrupted, watchInterrupt } from '../interrupt.ts';
 import { describeModel, type ModelDescription } from '../models/describe.ts';
+import { checkFeatures } from '../models/features.ts';
 import type { ModelRef } from '../models/resolve.ts';
 import { planTask, storeOf, type TaskPlan } from './clips.ts';
 import { checkDetects, dataHash, type DetectJob } from './detect-job.ts';
@@ -133,6 +134,8 @@ export async function planAll(options: EvaluateOptions): Promise<Plan> {
         results.push({ seed, file, held: await heldResult(file, options.rerun, model, task, display) });
       }
       const plan = hears(model) ? plans.get(`${task.dir}@${model.sampleRate}`) : undefined;
+      if (model.ref.kind === 'features')
+        await checkFeatures(model.ref, plan?.splits.flatMap(({ clips }) => clips) ?? []);
       pairs.push({
         model,
         task,

@@ -114,7 +114,10 @@ export async function runProbeJob(
     },
     protocol: {
       id: job.protocol,
-      options: { ...result.options, ...(task.modality === 'image' && { crop: cropOf(job.protocol) }) },
+      options: {
+        ...result.options,
+        ...(task.modality === 'image' && { crop: model.ref.kind === 'features' ? 'as made' : cropOf(job.protocol) }),
+      },
     },
     seed,
     metrics: result.metrics,

@@ -4,6 +4,7 @@ import { methods } from '../registry.ts';
 import { statisticsBaseline, type BaselineId } from './baselines.ts';
 import { countValues, fingerprintFile, readModelConfig } from '@unlabel/zoo/files';
 import { colorStats, isImageBaseline, randomBackboneConfig, randomBackboneFingerprint } from './image-baselines.ts';
+import { readFeatures } from './features.ts';
 import type { ModelRef } from './resolve.ts';
 
 export interface ModelDescription {
@@ -62,6 +63,20 @@ export async function describeModel(ref: ModelRef): Promise<ModelDescription> {
       const { id, method, fingerprint, sampleRate, source, params } = opened;
       opened.dispose?.();
       return { ref, id, method, modality: 'audio', fingerprint, sampleRate, source, params, sawUnlabelled: [] };
+    }
+    case 'features': {
+      const { fingerprint } = await readFeatures(ref);
+      return {
+        ref,
+        id: ref.id,
+        method: 'features made elsewhere',
+        modality: 'image',
+        fingerprint,
+        sampleRate: 0,
+        source: ref.file,
+        params: 0,
+        sawUnlabelled: [],
+      };
     }
     case 'onnx': {
       const { describeOnnx } = await import('./onnx/onnx-embedder.ts');

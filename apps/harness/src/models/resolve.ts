@@ -13,6 +13,7 @@ import {
   randomBackboneNetwork,
   randomBackbones,
 } from './image-baselines.ts';
+import { featuresEmbedder, featuresRef, type FeaturesRef } from './features.ts';
 import type { OnnxModelRef } from './onnx/onnx-embedder.ts';
 import type { PythonModelRef } from './python/python-embedder.ts';
 
@@ -31,7 +32,8 @@ export type ModelRef =
   /** A network of images as it starts. */
   | { readonly kind: 'backbone'; readonly id: string; readonly backbone: string; readonly seed: number }
   | PythonModelRef
-  | OnnxModelRef;
+  | OnnxModelRef
+  | FeaturesRef;
 
 /** What `--weights`, `--python` and `--timeout` say for the Python models of a command. */
 export interface ForeignOptions {
@@ -53,12 +55,14 @@ export const modelForms = [
   ...baselineIds.map((id) => `${id} (mean and standard deviation over time)`),
   'python:MODULE[?weights=PATH&python=EXE&timeout=SECONDS] (a Python module with the HEAR API)',
   'FILE.onnx with its front-end in FILE.onnx.json (needs onnxruntime-node)',
+  'features:FILE.npz or FILE.npy, embeddings of images made elsewhere, by the names of their files',
   'chance (the training labels’ frequencies)',
 ];
 
 /** Parse a MODEL argument; `seed` matters to `random:` only, `foreign` to `python:` only. */
 export function parseModel(text: string, seed: number, foreign: ForeignOptions = {}): ModelRef {
   if (text.startsWith('python:')) return pythonRef(text, foreign);
+  if (text.startsWith('features:')) return featuresRef(text);
   if (text.endsWith('.onnx')) return onnxRef(text);
   if (text === 'chance') return { kind: 'chance', id: 'chance' };
   if ((baselineIds as readonly string[]).includes(text) || isImageBaseline(text)) return { kind: 'baseline', id: text };
@@ -151,6 +155,7 @@ export async function openImageNetwork(ref: ModelRef): Promise<NetworkOptions> {
 /** Build the embedder of a model of images. Networks need the engine running. */
 export async function openImageModel(ref: ModelRef): Promise<ImageEmbedder> {
   if (ref.kind === 'baseline' && isImageBaseline(ref.id)) return colorStats;
+  if (ref.kind === 'features') return featuresEmbedder(ref);
   const network = await openImageNetwork(ref);
   const { imageEmbedder } = await import('@unlabel/zoo');
   return imageEmbedder(network);
@@ -164,6 +169,8 @@ export async function openModel(ref: ModelRef): Promise<Embedder> {
       return statisticsBaseline(ref.id as BaselineId);
     case 'backbone':
       throw new ConfigError(`${ref.id}: takes images, no sounds.`);
+    case 'features':
+      throw new ConfigError(`${ref.id}: has features of images, not of sounds.`);
     case 'chance':
       throw new ConfigError('chance has no embeddings.');
     case 'directory': {
