@@ -8,6 +8,7 @@ export * from './npy.ts';
 export { readPickle, type PickleOptions } from './pickle.ts';
 export * from './safetensors.ts';
 export { encodeTar, type TarPart } from './tar-encode.ts';
+export { encodeZip } from './zip-encode.ts';
 export { readTar, safeTarPath, type TarEntry, type TarLimits } from './tar.ts';
 export * from './torch.ts';
 export * from './wav.ts';

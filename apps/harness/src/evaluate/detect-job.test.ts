@@ -1,10 +1,11 @@
-/** The detection probe on tasks as users have them: COCO in a zip and a VOC tree, their files, and what is refused. */
+/** The detection probe on tasks as users have them: COCO (partly in a zip) and a VOC tree, their files, and what is refused. */
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRng, resultSchema } from '@unlabel/core';
+import { encodeZip } from '@unlabel/formats';
 import { encodeJpeg, encodePng } from '@unlabel/image';
 import { detectionConfigSchema } from '@unlabel/probes';
 import { buildLeaderboards } from '@unlabel/leaderboard';
@@ -47,7 +48,9 @@ async function writeCoco(): Promise<void> {
     ['val', [11, 12, 13]],
   ] as const) {
     const scenes = seeds.map(scene);
-    for (const [i, { image }] of scenes.entries()) await put(`coco/${split}/${i}.png`, encodePng(image));
+    const files = scenes.map(({ image }, i) => [`${split}/${i}.png`, encodePng(image)] as const);
+    if (split === 'train') await put('coco/train.zip', encodeZip(Object.fromEntries(files)));
+    else for (const [name, bytes] of files) await put(`coco/${name}`, bytes);
     await put(
       `coco/annotations/instances_${split}.json`,
       JSON.stringify({

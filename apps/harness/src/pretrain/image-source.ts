@@ -15,9 +15,16 @@ export function imageInputOf({ modality, image }: InputSpec): ImageInput | undef
 
 /** A file's pixels as stored (no orientation, no alpha, as torchvision), its shorter side brought down to `cacheSide`. */
 export async function loadImage(path: string, { cacheSide, interpolation }: ImageInput): Promise<RgbImage> {
-  const image = await decodeImage(path, { orientation: 'ignored' });
+  const image = await decodeImage(await fileOrEntry(path), { orientation: 'ignored' }, path);
   const isLarge = cacheSide !== undefined && Math.min(image.width, image.height) > cacheSide;
   return isLarge ? resizeShortSide(image, cacheSide, interpolation) : image;
+}
+
+/** A file's path, or the bytes of `archive.zip#entry`. */
+async function fileOrEntry(path: string): Promise<string | Uint8Array> {
+  if (!/\.zip#/i.test(path)) return path;
+  const { readImageFile } = await import('@unlabel/tasks'); // only where it is needed: it brings the engine along
+  return readImageFile(path);
 }
 
 export function createImageSource(

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createRng, type InputSpec, type Sample } from '@unlabel/core';
+import { encodeZip } from '@unlabel/formats';
 import { resizeShortSide } from '@unlabel/image';
 import { toBytes } from '@unlabel/augment';
 import { silentDisplay } from '../display/display.ts';
@@ -64,5 +65,44 @@ test('a broken file is named', async () => {
   await expect(source.sample(0, createRng(0))).rejects.toThrow(/broken\.png/);
   expect(() => createSource({ items: [], input: { modality: 'image' }, normalization: undefined })).toThrow(
     /input\.image/,
+  );
+});
+
+const pixels = (...values: number[]): Uint8Array =>
+  Buffer.concat([Buffer.from('P6 2 1 255\n'), Uint8Array.from(values)]);
+
+test('COCO’s instances give their images, in a folder or in an archive; an archive gives all of its own', async () => {
+  const dir = join(folder, 'coco');
+  const instances = (names: readonly string[]) =>
+    JSON.stringify({
+      images: names.map((file_name, i) => ({ id: 9 - i, width: 2, height: 1, file_name })),
+      annotations: [],
+      categories: [],
+    });
+  await mkdir(join(dir, 'annotations'), { recursive: true });
+  await writeFile(join(dir, 'annotations/instances_train.json'), instances(['x.ppm', 'y.ppm']));
+  await writeFile(
+    join(dir, 'train.zip'),
+    encodeZip({
+      'train/x.ppm': pixels(1, 2, 3, 4, 5, 6),
+      'train/y.ppm': pixels(7, 8, 9, 10, 11, 12),
+      'train/.z.ppm': pixels(0),
+      'train/notes.txt': pixels(0),
+    }),
+  );
+  const items = await listItems([join(dir, 'annotations/instances_train.json')], 'image');
+  expect(items).toEqual([
+    { path: join(dir, 'train.zip#train/y.ppm'), name: 'train/y.ppm' },
+    { path: join(dir, 'train.zip#train/x.ppm'), name: 'train/x.ppm' },
+  ]);
+  expect(await loadImage(items[1]!.path, image)).toEqual({
+    width: 2,
+    height: 1,
+    data: Uint8Array.of(1, 2, 3, 4, 5, 6),
+  });
+  expect((await listItems([join(dir, 'train.zip')], 'image')).map(({ name }) => name)).toEqual(['train/x.ppm', 'train/y.ppm']); // prettier-ignore
+  await writeFile(join(dir, 'annotations/instances_train.json'), instances(['x.ppm', 'none.ppm']));
+  await expect(listItems([join(dir, 'annotations/instances_train.json')], 'image')).rejects.toThrow(
+    'none.ppm: is missing in',
   );
 });

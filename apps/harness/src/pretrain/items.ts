@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '@unlabel/core';
+import { openZip } from '@unlabel/formats';
 import { imageEndings, isImageName } from '@unlabel/image';
 
 export interface Item {
@@ -35,7 +36,8 @@ const isWanted = {
 /**
  * Items of one or more sources, in a fixed order: a folder (every audio file, or every image, below it; of a VOC tree its
  * photographs, not its masks), a JSON-lines index (`{"file": …}` a line, relative to the index), a list of a VOC tree
- * (`ImageSets/Main/trainval.txt`), or single files.
+ * (`ImageSets/Main/trainval.txt`), COCO's instances (`annotations/instances_train2017.json`, images in a folder or a `.zip`), a `.zip`
+ * of images, or single files.
  */
 export async function listItems(sources: readonly string[], modality: ItemModality = 'audio'): Promise<Item[]> {
   const items: Item[] = [];
@@ -45,6 +47,8 @@ export async function listItems(sources: readonly string[], modality: ItemModali
     if (statSync(path).isDirectory()) items.push(...(await filesBelow(path, modality)));
     else if (path.endsWith('.jsonl')) items.push(...readIndex(path));
     else if (modality === 'image' && path.endsWith('.txt')) items.push(...readImageSet(path));
+    else if (modality === 'image' && path.endsWith('.json')) items.push(...(await readInstances(path)));
+    else if (modality === 'image' && path.endsWith('.zip')) items.push(...(await imagesInZip(path)));
     else items.push({ path, name: source });
   }
   if (items.length === 0) {
@@ -84,6 +88,27 @@ function readImageSet(path: string): Item[] {
     .split('\n')
     .flatMap((line) => line.trim().split(/\s+/)[0] || []);
   return names.map((name) => ({ path: join(folder, `${name}.jpg`), name: `${basename(path, '.txt')}/${name}` }));
+}
+
+/** The images of an instances file, in the order of their ids. */
+async function readInstances(path: string): Promise<Item[]> {
+  const { readCocoTask } = await import('@unlabel/tasks');
+  const { task, faults } = await readCocoTask(path);
+  await task?.close();
+  if (!task || faults.length > 0)
+    throw new DataError(`${path}: cannot be used as COCO's instances with images: ${faults[0]}`, { faults });
+  return [...task.splits].flatMap(([split, images]) =>
+    images.map((image) => ({ path: task.imagePath(split, image), name: `${split}/${image.file}` })),
+  );
+}
+
+async function imagesInZip(path: string): Promise<Item[]> {
+  const zip = await openZip(path);
+  await zip.close();
+  return [...zip.entries.keys()]
+    .filter((entry) => isImageName(entry) && !basename(entry).startsWith('.'))
+    .sort()
+    .map((entry) => ({ path: `${path}#${entry}`, name: entry }));
 }
 
 /** Fields of a line of an index that are read; others (licence, source) are for people. */

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
+import { encodeZip } from '@unlabel/formats';
 import { expect, test } from 'vitest';
 import { imageEvaluation } from './evaluation.ts';
 import { readImageFile } from './files.ts';
 import { openImageTask } from './open-image-task.ts';
-import { cocoInstances, cocoTree, folderTree, tinyJpeg, vocTree, writeTree, zipOf, type Tree } from './testing.ts';
+import { cocoInstances, cocoTree, folderTree, tinyJpeg, vocTree, writeTree, type Tree } from './testing.ts';
 
 const filesOf = (task: ReturnType<typeof imageEvaluation>, split: string): string[] =>
   task.splits.get(split)!.map(({ file }) => file);
@@ -36,7 +37,7 @@ test('images in an archive are read from it', async () => {
   const tree: Tree = { 'annotations/instances_train2017.json': instances, 'annotations/instances_val2017.json': instances };
   const dir = await writeTree('coco', tree);
   for (const split of ['train2017', 'val2017'])
-    await writeFile(join(dir, `${split}.zip`), zipOf({ [`${split}/a.jpg`]: tinyJpeg('za'), [`${split}/b.jpg`]: tinyJpeg('zb') }));
+    await writeFile(join(dir, `${split}.zip`), encodeZip({ [`${split}/a.jpg`]: tinyJpeg('za'), [`${split}/b.jpg`]: tinyJpeg('zb') }));
   const task = imageEvaluation(await openImageTask(dir));
   expect(task.folds![0]).toEqual({ train: ['train-fit'], valid: ['train-select'], test: ['val2017'] });
   const path = task.wavPath('val2017', 'b.jpg', 0);

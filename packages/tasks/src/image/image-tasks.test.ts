@@ -2,21 +2,12 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { encodeZip } from '@unlabel/formats';
 import { decodeImage } from '@unlabel/image';
 import { encodeRle, evaluateCoco } from '@unlabel/probes';
 import { readCocoDetections, readCocoGroundTruth, readCocoTask } from './coco.ts';
 import { findImageTasks, openImageTask, readImageTask } from './open-image-task.ts';
-import {
-  cocoInstances,
-  cocoTree,
-  folderTree,
-  tinyJpeg,
-  vocTree,
-  vocXml,
-  writeTree,
-  zipOf,
-  type Tree,
-} from './testing.ts';
+import { cocoInstances, cocoTree, folderTree, tinyJpeg, vocTree, vocXml, writeTree, type Tree } from './testing.ts';
 import { validateImageTask } from './validate-image-task.ts';
 import { readVocDetections, vocTruthOf } from './voc-detections.ts';
 import { readVocTask, vocFlagsOf } from './voc.ts';
@@ -153,7 +144,7 @@ describe('a COCO folder', () => {
     const { 'val/a.jpg': a, 'val/b.jpg': b, ...rest } = cocoTree();
     const dir = await writeTree('mini', {
       ...rest,
-      'val.zip': zipOf({ 'val/a.jpg': a as Uint8Array, 'val/b.jpg': b as Uint8Array }),
+      'val.zip': encodeZip({ 'val/a.jpg': a as Uint8Array, 'val/b.jpg': b as Uint8Array }),
     });
     expect(await validateImageTask(dir)).toEqual({ faults: [], warnings: [] });
     const { task } = await readCocoTask(join(dir, 'annotations', 'instances_val.json'));

@@ -2,7 +2,6 @@
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { crc32 } from 'node:zlib';
 
 /** A JPEG of 32 × 24 pixels. */
 const base = Buffer.from(
@@ -109,31 +108,3 @@ export const folderTree: Tree = {
   'val/dog/1.jpg': tinyJpeg('4'),
   'val/cat/1.jpg': tinyJpeg('5'),
 };
-
-/** A ZIP archive of stored files. */
-export function zipOf(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
-  const locals: Buffer[] = [];
-  const directory: Buffer[] = [];
-  let offset = 0;
-  for (const [name, content] of Object.entries(files)) {
-    const fields = Buffer.alloc(26);
-    fields.writeUInt16LE(20, 0);
-    fields.writeUInt32LE(crc32(content), 10);
-    fields.writeUInt32LE(content.length, 14);
-    fields.writeUInt32LE(content.length, 18);
-    fields.writeUInt16LE(Buffer.byteLength(name), 22);
-    const tail = Buffer.alloc(14);
-    tail.writeUInt32LE(offset, 10);
-    const local = Buffer.concat([Buffer.from('PK\x03\x04'), fields, Buffer.from(name), content]);
-    directory.push(Buffer.concat([Buffer.from('PK\x01\x02\x14\0'), fields, tail, Buffer.from(name)]));
-    locals.push(local);
-    offset += local.length;
-  }
-  const table = Buffer.concat(directory);
-  const end = Buffer.alloc(18);
-  end.writeUInt16LE(locals.length, 4);
-  end.writeUInt16LE(locals.length, 6);
-  end.writeUInt32LE(table.length, 8);
-  end.writeUInt32LE(offset, 12);
-  return Buffer.concat([...locals, table, Buffer.from('PK\x05\x06'), end]);
-}
