@@ -156,7 +156,12 @@ export function createGroundTruth({ withMasks }: { readonly withMasks: boolean }
         isCrowd: Uint8Array.from(crowds.toFloat64()),
         mask: (i) => maskIn(segmentations[i], sortedImages[image[i]!]!, `annotation ${idColumn[i]}`),
       };
-      return { images: sortedImages, categories: sortedCategories, objects, notes: groundTruthNotes(objects) };
+      return {
+        images: sortedImages,
+        categories: sortedCategories,
+        objects,
+        notes: groundTruthNotes(objects, sortedImages),
+      };
     },
   };
 }
@@ -169,12 +174,21 @@ function checkUnique(ids: Float64Array): void {
   }
 }
 
-function groundTruthNotes({ boxes, count }: CocoObjects): string[] {
-  let flat = 0;
-  for (let i = 0; i < count; i++) if (boxes[4 * i + 2] === 0 || boxes[4 * i + 3] === 0) flat++;
-  return flat === 0
-    ? []
-    : [`${flat} objects have a box without area: by boxes they count as missed, whatever is detected`];
+/** What COCOeval counts in silence. */
+function groundTruthNotes({ boxes, image, count }: CocoObjects, images: readonly CocoImage[]): string[] {
+  let [flat, outside] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    const [x, y, w, h] = boxes.subarray(4 * i, 4 * i + 4) as unknown as [number, number, number, number];
+    const { width, height } = images[image[i]!]!; // not a number where the file does not say: then nothing is outside
+    if (w === 0 || h === 0) flat++;
+    else if (x >= width || y >= height || x + w <= 0 || y + h <= 0) outside++;
+  }
+  const notes: string[] = [];
+  if (flat > 0)
+    notes.push(`${flat} objects have a box without area: by boxes they count as missed, whatever is detected`);
+  if (outside > 0)
+    notes.push(`${outside} objects have a box outside of their image: they count like any other, as COCOeval has it`);
+  return notes;
 }
 
 function maskIn(segmentation: Segmentation | undefined, image: CocoImage, where: string): Rle {
