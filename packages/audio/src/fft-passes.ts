@@ -129,7 +129,69 @@ const pass4: PassKernel = (x, y, m, s, twiddles) => {
   }
 };
 
-/** A pass of any radix r by its r×r matrix; meant for small primes (5, 7, 11, 13, …). */
+const COS1 = Math.cos((2 * Math.PI) / 5);
+const COS2 = Math.cos((4 * Math.PI) / 5);
+const SIN1 = Math.sin((2 * Math.PI) / 5);
+const SIN2 = Math.sin((4 * Math.PI) / 5);
+
+const pass5: PassKernel = (x, y, m, s, twiddles) => {
+  const row = 2 * s;
+  const fifth = m * row;
+  for (let p = 0; p < m; p++) {
+    const at = 8 * p;
+    let i = p * row;
+    let o = 5 * i;
+    for (const end = i + row; i < end; i += 2, o += 2) {
+      const ar = x[i]!;
+      const ai = x[i + 1]!;
+      const br = x[i + fifth]!;
+      const bi = x[i + fifth + 1]!;
+      const cr = x[i + 2 * fifth]!;
+      const ci = x[i + 2 * fifth + 1]!;
+      const dr = x[i + 3 * fifth]!;
+      const di = x[i + 3 * fifth + 1]!;
+      const er = x[i + 4 * fifth]!;
+      const ei = x[i + 4 * fifth + 1]!;
+      const sumBEr = br + er;
+      const sumBEi = bi + ei;
+      const sumCDr = cr + dr;
+      const sumCDi = ci + di;
+      const offBEr = br - er;
+      const offBEi = bi - ei;
+      const offCDr = cr - dr;
+      const offCDi = ci - di;
+      y[o] = ar + sumBEr + sumCDr;
+      y[o + 1] = ai + sumBEi + sumCDi;
+      // outputs 1 and 4, 2 and 3: what is even in the sign of k, and what is odd, turned by −i
+      const even1r = ar + COS1 * sumBEr + COS2 * sumCDr;
+      const even1i = ai + COS1 * sumBEi + COS2 * sumCDi;
+      const odd1r = SIN1 * offBEi + SIN2 * offCDi;
+      const odd1i = -(SIN1 * offBEr + SIN2 * offCDr);
+      const even2r = ar + COS2 * sumBEr + COS1 * sumCDr;
+      const even2i = ai + COS2 * sumBEi + COS1 * sumCDi;
+      const odd2r = SIN2 * offBEi - SIN1 * offCDi;
+      const odd2i = -(SIN2 * offBEr - SIN1 * offCDr);
+      const y1r = even1r + odd1r;
+      const y1i = even1i + odd1i;
+      y[o + row] = y1r * twiddles[at]! - y1i * twiddles[at + 1]!;
+      y[o + row + 1] = y1r * twiddles[at + 1]! + y1i * twiddles[at]!;
+      const y2r = even2r + odd2r;
+      const y2i = even2i + odd2i;
+      y[o + 2 * row] = y2r * twiddles[at + 2]! - y2i * twiddles[at + 3]!;
+      y[o + 2 * row + 1] = y2r * twiddles[at + 3]! + y2i * twiddles[at + 2]!;
+      const y3r = even2r - odd2r;
+      const y3i = even2i - odd2i;
+      y[o + 3 * row] = y3r * twiddles[at + 4]! - y3i * twiddles[at + 5]!;
+      y[o + 3 * row + 1] = y3r * twiddles[at + 5]! + y3i * twiddles[at + 4]!;
+      const y4r = even1r - odd1r;
+      const y4i = even1i - odd1i;
+      y[o + 4 * row] = y4r * twiddles[at + 6]! - y4i * twiddles[at + 7]!;
+      y[o + 4 * row + 1] = y4r * twiddles[at + 7]! + y4i * twiddles[at + 6]!;
+    }
+  }
+};
+
+/** A pass of any radix r by its r×r matrix; meant for small primes (7, 11, 13, …). */
 function passOf(radix: number): PassKernel {
   const cos = new Float64Array(radix);
   const sin = new Float64Array(radix);
@@ -175,6 +237,7 @@ const kernels = new Map<number, PassKernel>([
   [2, pass2],
   [3, pass3],
   [4, pass4],
+  [5, pass5],
 ]);
 
 /** The butterfly of a radix. */

@@ -1,6 +1,6 @@
 /**
  * Discrete Fourier transforms of any length in float64. Lengths whose prime factors are at most 31 run as a mixed-radix
- * Stockham transform (radix 4, 3, 2, then any prime); others go through Bluestein's chirp to a power of two. A real
+ * Stockham transform (radix 4, 2, 3, 5, then any prime); others go through Bluestein's chirp to a power of two. A real
  * transform of even length n is one complex transform of n/2 (pairs of samples packed as re, im).
  *
  * A plan owns its buffers, so that a frame costs no allocation: write `input`, then run. Plans are cached by length and
@@ -160,7 +160,6 @@ function evenRealFft(size: number): RealFft {
   const bins = half + 1;
   const plan = complexFft(half);
   const twiddles = passTwiddles(2, half); // e^(−2πi·k/size)
-  const swapped = new Float64Array(size);
   return {
     size,
     bins,
@@ -201,8 +200,8 @@ function evenRealFft(size: number): RealFft {
         const ti = dr * twiddles[i + 1]! + di * twiddles[i]!;
         const both = sr * sr + si * si + tr * tr + ti * ti;
         const cross = 2 * (sr * tr + si * ti);
-        out[k] = both + cross;
-        out[half - k] = both - cross;
+        out[k] = Math.max(0, both + cross); // a bin that is nearly nothing may round below it
+        out[half - k] = Math.max(0, both - cross);
       }
       const re = z[0]!;
       const im = z[1]!;
@@ -223,10 +222,9 @@ function evenRealFft(size: number): RealFft {
         const di = ai + bi;
         const tr = dr * twiddles[i]! + di * twiddles[i + 1]!; // times conj(w^k)
         const ti = di * twiddles[i]! - dr * twiddles[i + 1]!;
-        swapped[i] = sr - ti;
-        swapped[i + 1] = -(si + tr); // conjugated, so that the forward plan inverts
+        z[i] = sr - ti;
+        z[i + 1] = -(si + tr); // conjugated, so that the forward plan inverts
       }
-      z.set(swapped);
       const result = plan.run();
       for (let i = 0; i < size; i += 2) {
         out[i] = result[i]! / size;

@@ -10,6 +10,7 @@ export * from './mel-phase.ts';
 export * from './mel.ts';
 export * from './mfcc.ts';
 export * from './normalize.ts';
+export { framePairs, type FramePairs } from './pair-frames.ts';
 export * from './resample.ts';
 export * from './stft.ts';
 export * from './window.ts';

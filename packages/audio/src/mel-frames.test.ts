@@ -48,6 +48,20 @@ describe('two frames at a time equals frame by frame', () => {
     }
   });
 
+  test('with no band below nothing, where bins cancel', () => {
+    const plan = framePlan({ nFft: 256, hopLength: 64, window: 'rect', center: false });
+    const bank = melBank({ sampleRate: 16000, bins: 129, nMels: 40, fMin: 0 });
+    const filler = { plan, bank, power: 2, powerOffset: 0, scale: 1, offset: undefined };
+    for (let cycles = 0; cycles <= 128; cycles++) {
+      const tone = Float32Array.from({ length: 512 }, (_, i) => Math.cos((2 * Math.PI * cycles * i) / 256));
+      for (const fill of [plainFiller(filler), pairFiller(filler)]) {
+        const bands = new Float32Array(40 * 5);
+        fill(tone, 5, bands);
+        expect(Math.min(...bands)).toBeGreaterThanOrEqual(0);
+      }
+    }
+  });
+
   test('with frames further apart than they are long', () => {
     expect(difference(setupOf({ nFft: 64, hopLength: 1000 }), noise(90000))).toBeLessThan(2e-7);
     expect(difference(setupOf({ nFft: 64, hopLength: 1000, pad: 700 }), noise(3000))).toBeLessThan(2e-7);

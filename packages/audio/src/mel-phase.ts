@@ -9,10 +9,10 @@
  * Legend: M mel bands, T frames.
  */
 import type { NdArray } from '@unlabel/core';
-import { realFft } from './fft.ts';
 import { framePlan, type FrameOptions } from './frames.ts';
 import { melAnalyzer, type MelOptions } from './log-mel.ts';
-import { applyMelBank } from './mel.ts';
+import type { MelBank } from './mel.ts';
+import { framePairs } from './pair-frames.ts';
 
 export interface MelPhaseAnalyzer {
   framesOf(samples: number): number;
@@ -25,12 +25,11 @@ export function melPhaseAnalyzer(options: MelOptions, offset: number): MelPhaseA
   const first = melAnalyzer(options, { kind: 'db-offset', offset });
   const { nFft, winLength: _, ...rest } = options;
   const plain: FrameOptions = { ...rest, nFft, window: 'rect' };
-  const plan = framePlan(plain);
-  const fft = realFft(nFft);
-  const { nMels } = first.bank;
-  const spectrum = new Float64Array(2 * fft.bins);
-  const [real, imaginary] = [new Float64Array(fft.bins), new Float64Array(fft.bins)];
-  const [re, im] = [new Float64Array(nMels), new Float64Array(nMels)];
+  const pairs = framePairs(framePlan(plain));
+  const { bank } = first;
+  const { nMels } = bank;
+  const [real, imaginary] = [new Float64Array(2 * pairs.bins), new Float64Array(2 * pairs.bins)];
+  const [re, im] = [new Float64Array(2 * nMels), new Float64Array(2 * nMels)];
   return {
     framesOf: (samples) => first.framesOf(samples),
     apply(audio) {
@@ -38,21 +37,39 @@ export function melPhaseAnalyzer(options: MelOptions, offset: number): MelPhaseA
       const size = nMels * frames;
       const data = new Float32Array(3 * size);
       first.apply(audio, data.subarray(0, size));
-      for (let t = 0; t < frames; t++) {
-        plan.read(audio, t, fft.input);
-        fft.spectrum(spectrum);
-        for (let k = 0; k < fft.bins; k++) {
-          real[k] = spectrum[2 * k]!;
-          imaginary[k] = spectrum[2 * k + 1]!;
-        }
-        applyMelBank(first.bank, real, re);
-        applyMelBank(first.bank, imaginary, im);
-        for (let m = 0; m < nMels; m++) {
-          data[size + m * frames + t] = 10 * Math.log10(Math.hypot(re[m]!, im[m]!) + offset);
-          data[2 * size + m * frames + t] = Math.atan2(im[m]!, re[m]!);
+      for (let t = 0; t < frames; t += 2) {
+        pairs.spectra(audio, t, real, imaginary);
+        applyMelBankPair(bank, real, re);
+        applyMelBankPair(bank, imaginary, im);
+        for (let lane = 0; lane < 2 && t + lane < frames; lane++) {
+          for (let m = 0, at = size + t + lane; m < nMels; m++, at += frames) {
+            const x = re[2 * m + lane]!;
+            const y = im[2 * m + lane]!;
+            data[at] = 10 * Math.log10(Math.sqrt(x * x + y * y) + offset);
+            data[at + size] = Math.atan2(y, x);
+          }
         }
       }
       return { data, shape: [3 * nMels, frames] };
     },
   };
+}
+
+/** Two spectra side by side [2·bins] → out [2·nMels]. */
+function applyMelBankPair(
+  { nMels, starts, offsets, weights }: MelBank,
+  spectra: Float64Array,
+  out: Float64Array,
+): void {
+  for (let m = 0; m < nMels; m++) {
+    const end = offsets[m + 1]!;
+    let a = 0;
+    let b = 0;
+    for (let i = offsets[m]!, k = 2 * starts[m]!; i < end; i++, k += 2) {
+      a += weights[i]! * spectra[k]!;
+      b += weights[i]! * spectra[k + 1]!;
+    }
+    out[2 * m] = a;
+    out[2 * m + 1] = b;
+  }
 }

@@ -5,6 +5,7 @@
 import { ConfigError, DataError, type NdArray } from '@unlabel/core';
 import { realFft } from './fft.ts';
 import { framePlan, type FrameOptions } from './frames.ts';
+import { framePairs } from './pair-frames.ts';
 
 export interface StftOptions extends FrameOptions {
   /** Divide by √nFft. Default false. */
@@ -40,23 +41,75 @@ export function stft(audio: Float32Array, options: StftOptions): NdArray {
   return { data, shape: [bins, frames, 2] };
 }
 
+/** Puts audio together from the spectra of its frames, two after the other at a time: the inverse of `stft`. */
+export interface Synthesis {
+  /** The spectra of the next two frames, side by side as `FramePairs` has them: re, im [2·(nFft/2 + 1)]. */
+  add(re: Float64Array, im: Float64Array): void;
+  /**
+   * What the frames make; `length` samples, filled with zeros where they do not reach. Default all that they cover.
+   * @throws DataError when the windows leave a sample uncovered
+   */
+  audio(length?: number): Float32Array;
+}
+
+/**
+ * Overlap-add of windowed inverse frames over the sum of squared windows, the least-squares inverse (Griffin and Lim, "Signal estimation
+ * from modified short-time Fourier transform", 1984, Eq. 6), of `frames` frames; what an odd number leaves of the last pair is not used.
+ * @throws ConfigError for impossible lengths
+ */
+export function synthesis(options: Omit<FrameOptions, 'padMode' | 'pad'>, frames: number): Synthesis {
+  const plan = framePlan(options);
+  const { nFft, hopLength, window, center } = plan;
+  const pairs = framePairs(plan);
+  const total = nFft + hopLength * (frames - 1);
+  const sum = new Float64Array(total);
+  const weight = new Float64Array(total);
+  const both = new Float64Array(2 * nFft);
+  let next = 0;
+  return {
+    add(re, im) {
+      pairs.inverse(re, im, both);
+      for (let lane = 0; lane < 2 && next < frames; lane++, next++) {
+        for (let i = 0, at = next * hopLength; i < nFft; i++, at++) {
+          const w = window[i]!;
+          sum[at]! += both[2 * i + lane]! * w;
+          weight[at]! += w * w;
+        }
+      }
+    },
+    audio(length) {
+      const start = center ? Math.floor(nFft / 2) : 0;
+      const covered = total - start;
+      const end = length === undefined ? covered : start + length;
+      const audio = new Float32Array(Math.max(0, end - start));
+      for (let at = start; at < Math.min(end, length === undefined ? covered : total); at++) {
+        if (weight[at]! < 1e-11) {
+          throw new DataError(
+            `istft: no window covers sample ${at - start}. Use a smaller hopLength, or center: true.`,
+          );
+        }
+        audio[at - start] = sum[at]! / weight[at]!;
+      }
+      return audio;
+    },
+  };
+}
+
 export interface IstftOptions extends Omit<StftOptions, 'padMode' | 'pad'> {
   /** Samples to return; longer than the frames reach is filled with zeros. Default all that the frames cover. */
   readonly length?: number;
 }
 
 /**
- * spectrum [K, T, 2] → audio [N]: overlap-add of windowed inverse frames over the sum of squared windows, the least-squares
- * inverse (Griffin and Lim, "Signal estimation from modified short-time Fourier transform", 1984, Eq. 6).
+ * spectrum [K, T, 2] → audio [N], as `synthesis` does it.
  * @throws DataError when the shape is not that of such a spectrum, or the windows leave a sample uncovered.
  */
 export function istft(spectrum: NdArray, options: IstftOptions): Float32Array {
-  const plan = framePlan(options);
-  const { nFft, hopLength, window } = plan;
-  const fft = realFft(nFft);
+  const { nFft } = options;
+  const { bins: half } = realFft(nFft);
   const { onesided = true, normalized = false, length } = options;
   const [bins = 0, frames = 0, parts = 0] = spectrum.shape;
-  const expected = onesided ? fft.bins : nFft;
+  const expected = onesided ? half : nFft;
   if (spectrum.shape.length !== 3 || bins !== expected || parts !== 2 || frames < 1) {
     throw new DataError(`istft: expected a spectrum [${expected}, T, 2], found [${spectrum.shape.join(', ')}].`);
   }
@@ -64,31 +117,14 @@ export function istft(spectrum: NdArray, options: IstftOptions): Float32Array {
     throw new ConfigError(`istft: length must be an integer ≥ 0, found ${length}.`);
   }
   const scale = normalized ? Math.sqrt(nFft) : 1;
-  const total = nFft + hopLength * (frames - 1);
-  const sum = new Float64Array(total);
-  const weight = new Float64Array(total);
-  const column = new Float64Array(2 * fft.bins);
-  const frame = new Float64Array(nFft);
+  const out = synthesis(options, frames);
+  const [re, im] = [new Float64Array(2 * half), new Float64Array(2 * half)];
   for (let t = 0; t < frames; t++) {
-    for (let k = 0; k < fft.bins; k++) {
-      column[2 * k] = spectrum.data[2 * (k * frames + t)]! * scale;
-      column[2 * k + 1] = spectrum.data[2 * (k * frames + t) + 1]! * scale;
+    for (let k = 0; k < half; k++) {
+      re[2 * k + (t % 2)] = spectrum.data[2 * (k * frames + t)]! * scale;
+      im[2 * k + (t % 2)] = spectrum.data[2 * (k * frames + t) + 1]! * scale;
     }
-    fft.inverse(column, frame);
-    for (let i = 0, at = t * hopLength; i < nFft; i++, at++) {
-      sum[at]! += frame[i]! * window[i]!;
-      weight[at]! += window[i]! * window[i]!;
-    }
+    if (t % 2 === 1 || t === frames - 1) out.add(re, im);
   }
-  const start = plan.center ? Math.floor(nFft / 2) : 0;
-  const covered = total - (plan.center ? Math.floor(nFft / 2) : 0);
-  const end = length === undefined ? covered : start + length;
-  const audio = new Float32Array(Math.max(0, end - start));
-  for (let at = start; at < Math.min(end, length === undefined ? covered : total); at++) {
-    if (weight[at]! < 1e-11) {
-      throw new DataError(`istft: no window covers sample ${at - start}. Use a smaller hopLength, or center: true.`);
-    }
-    audio[at - start] = sum[at]! / weight[at]!;
-  }
-  return audio;
+  return out.audio(length);
 }

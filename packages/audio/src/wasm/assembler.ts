@@ -94,6 +94,7 @@ export const f64x2 = {
   add: binary(...vector(0xf0)),
   sub: binary(...vector(0xf1)),
   mul: binary(...vector(0xf2)),
+  max: binary(...vector(0xf5)),
 } as const;
 
 export const f32x4 = {

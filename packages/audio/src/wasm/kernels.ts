@@ -169,8 +169,9 @@ const powerPair = wasmFunction('powerPair', ['z', 'twiddles', 'half', 'out'], ({
         both.set(add(add(mul(sr.get, sr.get), mul(si.get, si.get)), add(mul(tr.get, tr.get), mul(ti.get, ti.get)))),
         cross.set(add(mul(sr.get, tr.get), mul(si.get, ti.get))),
         cross.set(add(cross.get, cross.get)),
-        v128.store(high.get, sub(both.get, cross.get)),
-        v128.store(low.get, add(both.get, cross.get)),
+        // a bin that is nearly nothing may round below it
+        v128.store(high.get, f64x2.max(sub(both.get, cross.get), v128.splat64(0))),
+        v128.store(low.get, f64x2.max(add(both.get, cross.get), v128.splat64(0))),
         bump(count, i32.const(2)),
       ],
       i32.ltU(count.get, half.get),

@@ -1,5 +1,5 @@
 /**
- * Power spectra and band sums of two real frames at once, for lengths that are powers of two from 8 to 2¹⁶. See `kernels.ts`.
+ * Spectra and band sums of two real frames at once, for lengths that are powers of two from 8 to 2¹⁶. See `kernels.ts`.
  */
 import { passTwiddles } from '../fft-passes.ts';
 import type { MelBank } from '../mel.ts';
@@ -12,6 +12,11 @@ export interface PairSpectrum {
   readonly nFft: number;
   /** Address where a frame pair goes: sample i of both frames as doubles, 16 bytes each, halved (see `powerPair`). */
   readonly input: number;
+  /**
+   * Transforms `input` as nFft/2 complex points of both frames, 32 bytes each: re, re, im, im. The result is at the address returned, until
+   * the next call.
+   */
+  transform(): number;
   /** Transforms `input`; the result, |X|² of bins 0 … nFft/2, 16 bytes each, is at the address returned. */
   power(): number;
 }
@@ -52,7 +57,7 @@ export function pairSpectrum(nFft: number): PairSpectrum {
   const plan: PairSpectrum = {
     nFft,
     input,
-    power() {
+    transform() {
       let x = input;
       let y = other;
       for (const pass of passes) {
@@ -62,7 +67,10 @@ export function pairSpectrum(nFft: number): PairSpectrum {
         x = y;
         y = from;
       }
-      kernels.powerPair(x, twiddles, half, output);
+      return x;
+    },
+    power() {
+      kernels.powerPair(plan.transform(), twiddles, half, output);
       return output;
     },
   };

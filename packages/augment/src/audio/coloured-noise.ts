@@ -4,24 +4,57 @@
  */
 import { realFft } from '@unlabel/audio';
 import type { Rng } from '@unlabel/core';
+import { normals } from './normals.ts';
 
-/** White noise [n], n samples a second → amplitudes divided by linspace(1, √(n/2))^decay over the bins, brought to a mean square of 1. */
+const logs = new Map<number, Float64Array>();
+
+/** ln of linspace(1, √(n/2)) over the bins of n samples. */
+function logarithms(n: number): Float64Array {
+  let held = logs.get(n);
+  if (!held) {
+    const bins = Math.floor(n / 2) + 1;
+    const top = Math.sqrt(n / 2);
+    held = Float64Array.from({ length: bins }, (_, k) => Math.log(1 + ((top - 1) * k) / (bins - 1)));
+    logs.set(n, held);
+  }
+  return held;
+}
+
+/** Spectrum of white noise of n samples, n a second → amplitudes divided by linspace(1, √(n/2))^decay, as audio of mean square 1 [n]. */
+function shaped(spectrum: Float64Array, n: number, decay: number): Float64Array {
+  const steps = logarithms(n);
+  for (let k = 0; k < steps.length; k++) {
+    const scale = Math.exp(-decay * steps[k]!);
+    spectrum[2 * k]! *= scale;
+    spectrum[2 * k + 1]! *= scale;
+  }
+  const out = new Float64Array(n);
+  realFft(n).inverse(spectrum, out);
+  const rms = rootMeanSquare(out);
+  if (rms > 0) for (let i = 0; i < n; i++) out[i]! /= rms;
+  return out;
+}
+
+/** White noise [n], n samples a second → the same with a colour, of mean square 1 [n]. */
 export function color(white: ArrayLike<number>, decay: number): Float64Array {
   const n = white.length;
   const fft = realFft(n);
   for (let i = 0; i < n; i++) fft.input[i] = white[i]!;
   const spectrum = new Float64Array(2 * fft.bins);
   fft.spectrum(spectrum);
-  const top = Math.sqrt(n / 2);
-  for (let k = 0; k < fft.bins; k++) {
-    const scale = (1 + ((top - 1) * k) / (fft.bins - 1)) ** -decay;
-    spectrum[2 * k]! *= scale;
-    spectrum[2 * k + 1]! *= scale;
-  }
-  const out = new Float64Array(n);
-  fft.inverse(spectrum, out);
-  const rms = rootMeanSquare(out);
-  return rms > 0 ? out.map((x) => x / rms) : out;
+  return shaped(spectrum, n, decay);
+}
+
+/**
+ * Noise of a colour [n]. Its spectrum is drawn, not its samples: that of normal samples is normal too, twice as strong in the two bins
+ * that are real.
+ */
+export function drawNoise(n: number, decay: number, rng: Rng): Float64Array {
+  const { bins } = realFft(n);
+  const spectrum = normals(2 * bins, rng);
+  spectrum[0]! *= Math.SQRT2;
+  if (n % 2 === 0) spectrum[2 * (bins - 1)]! *= Math.SQRT2;
+  return shaped(spectrum, n, decay);
 }
 
 export function rootMeanSquare(audio: ArrayLike<number>): number {
@@ -43,10 +76,9 @@ export interface ColouredNoiseOptions {
 export function colouredNoise(audio: Float32Array, rng: Rng, options: ColouredNoiseOptions = {}): Float32Array {
   const { snr = [3, 30], decay = [-2, 2], sampleRate = 16000 } = options;
   const distance = rng.range(snr[0], snr[1]);
-  const noise = color(
-    Float64Array.from({ length: sampleRate }, () => rng.normal()),
-    rng.range(decay[0], decay[1]),
-  );
+  const noise = drawNoise(sampleRate, rng.range(decay[0], decay[1]), rng);
   const level = rootMeanSquare(audio) / 10 ** (distance / 20);
-  return audio.map((x, i) => x + level * noise[i % sampleRate]!);
+  const out = new Float32Array(audio.length);
+  for (let i = 0; i < out.length; i++) out[i] = audio[i]! + level * noise[i % sampleRate]!;
+  return out;
 }

@@ -1,43 +1,14 @@
 /**
  * Faster or slower at the same pitch: the phase vocoder on a short-time spectrum.
  *
- * Flanagan, Golden, "Phase Vocoder", Bell System Technical Journal 45, 1966; arithmetic of torchaudio.functional.phase_vocoder.
+ * Flanagan, Golden, "Phase Vocoder", Bell System Technical Journal 45, 1966; arithmetic of torchaudio.functional.phase_vocoder. That
+ * adds up angles: of a bin's own advance and of what is left of the difference between two frames, brought to −π … π. Modulo 2π their
+ * sum is the difference itself, so here a unit complex number is turned by one frame's direction over the other's, without sines.
  *
  * Legend: K bins, T frames, N samples.
  */
-import { istft, stft } from '@unlabel/audio';
-import { ConfigError, type NdArray, type Rng } from '@unlabel/core';
-
-/** spectrum [K, T, 2] → [K, ⌈T/rate⌉, 2], rate > 1 faster. `hopLength` is that of the analysis, K = nFft/2 + 1. */
-export function phaseVocoder({ data, shape }: NdArray, rate: number, hopLength: number): NdArray {
-  const [bins, frames] = shape as readonly [number, number];
-  if (!(rate > 0 && Number.isFinite(rate)))
-    throw new ConfigError(`phaseVocoder: rate ${rate}; expected a number above 0`);
-  const steps = Math.ceil(frames / rate);
-  const out = new Float32Array(bins * steps * 2);
-  const magnitude = new Float64Array(frames + 2); // two frames of silence follow
-  const angle = new Float64Array(frames + 2);
-  for (let k = 0; k < bins; k++) {
-    for (let t = 0; t < frames; t++) {
-      const [re, im] = [data[2 * (k * frames + t)]!, data[2 * (k * frames + t) + 1]!];
-      magnitude[t] = Math.sqrt(re * re + im * im);
-      angle[t] = Math.atan2(im, re);
-    }
-    const advance = (Math.PI * hopLength * k) / (bins - 1); // of a bin's own frequency in one hop
-    let phase = angle[0]!;
-    for (let s = 0; s < steps; s++) {
-      const at = s * rate;
-      const t = Math.floor(at);
-      const share = at - t;
-      const size = share * magnitude[t + 1]! + (1 - share) * magnitude[t]!;
-      out[2 * (k * steps + s)] = size * Math.cos(phase);
-      out[2 * (k * steps + s) + 1] = size * Math.sin(phase);
-      const off = angle[t + 1]! - angle[t]! - advance;
-      phase += off - 2 * Math.PI * Math.round(off / (2 * Math.PI)) + advance;
-    }
-  }
-  return { data: out, shape: [bins, steps, 2] };
-}
+import { framePairs, framePlan, synthesis } from '@unlabel/audio';
+import { ConfigError, type Rng } from '@unlabel/core';
 
 export interface StretchOptions {
   /** Default 2048. */
@@ -46,11 +17,88 @@ export interface StretchOptions {
   readonly hopLength?: number;
 }
 
-/** audio [N] → [round(N/rate)], as long as it lasts at `rate` times the tempo. */
+/** The spectra of two frames side by side (`FramePairs`) as sizes and directions re, im [2·K], which are 1 where there is nothing. */
+interface Polar {
+  pair: number;
+  readonly size: Float64Array;
+  readonly re: Float64Array;
+  readonly im: Float64Array;
+}
+
+function toPolar({ size, re, im }: Polar): void {
+  for (let i = 0; i < size.length; i++) {
+    const length = Math.sqrt(re[i]! * re[i]! + im[i]! * im[i]!);
+    size[i] = length;
+    re[i] = length > 0 ? re[i]! / length : 1;
+    im[i] = length > 0 ? im[i]! / length : 0;
+  }
+}
+
+/** A complex number for each bin. */
+interface Complex {
+  readonly re: Float64Array;
+  readonly im: Float64Array;
+}
+const complexes = (n: number): Complex => ({ re: new Float64Array(n), im: new Float64Array(n) });
+
+/** turn ← b/a of the directions of two frames; `lanes`: which of their pairs they are. */
+function turnBetween(a: Polar, b: Polar, lanes: readonly [number, number], turn: Complex): void {
+  for (let k = 0, i = lanes[0], j = lanes[1]; k < turn.re.length; k++, i += 2, j += 2) {
+    turn.re[k] = a.re[i]! * b.re[j]! + a.im[i]! * b.im[j]!;
+    turn.im[k] = a.re[i]! * b.im[j]! - a.im[i]! * b.re[j]!;
+  }
+}
+
+/** A size between a's and b's in the direction of `phase` into lane `to` of `out`; then `phase` turns. */
+function blend(a: Polar, b: Polar, lanes: readonly [number, number], share: number, phase: Complex, turn: Complex, out: Complex, to: number): void {
+  for (let k = 0, i = lanes[0], j = lanes[1], o = to; k < phase.re.length; k++, i += 2, j += 2, o += 2) {
+    const size = share * b.size[j]! + (1 - share) * a.size[i]!;
+    const re = phase.re[k]!;
+    const im = phase.im[k]!;
+    out.re[o] = size * re;
+    out.im[o] = size * im;
+    phase.re[k] = re * turn.re[k]! - im * turn.im[k]!;
+    phase.im[k] = re * turn.im[k]! + im * turn.re[k]!;
+  }
+} // prettier-ignore
+
+/**
+ * audio [N] → [round(N/rate)], as long as it lasts at `rate` times the tempo.
+ * @throws ConfigError for a rate that is no number above 0
+ */
 export function stretch(audio: Float32Array, rate: number, options: StretchOptions = {}): Float32Array {
   const { nFft = 2048, hopLength = nFft / 4 } = options;
-  const spectrum = phaseVocoder(stft(audio, { nFft, hopLength }), rate, hopLength);
-  return istft(spectrum, { nFft, hopLength, length: Math.round(audio.length / rate) });
+  if (!(rate > 0 && Number.isFinite(rate))) throw new ConfigError(`stretch: rate ${rate}; expected a number above 0`);
+  const plan = framePlan({ nFft, hopLength });
+  const pairs = framePairs(plan);
+  const { bins } = pairs;
+  const steps = Math.ceil(plan.framesOf(audio.length) / rate);
+  const held = [0, 1].map((): Polar => ({ pair: -1, size: new Float64Array(2 * bins), ...complexes(2 * bins) }));
+  const polarOf = (frame: number): Polar => {
+    const pair = frame >> 1;
+    const polar = held[pair % 2]!;
+    if (polar.pair !== pair) {
+      pairs.spectra(audio, 2 * pair, polar.re, polar.im); // behind the last frame is silence
+      toPolar(polar);
+      polar.pair = pair;
+    }
+    return polar;
+  };
+  const out = synthesis({ nFft, hopLength }, steps);
+  const [phase, turn, spectra] = [complexes(bins), complexes(bins), complexes(2 * bins)];
+  const first = polarOf(0);
+  for (let k = 0; k < bins; k++) [phase.re[k], phase.im[k]] = [first.re[2 * k]!, first.im[2 * k]!];
+  let turned = -1;
+  for (let s = 0; s < steps; s++) {
+    const t = Math.floor(s * rate);
+    const lanes = [t % 2, (t + 1) % 2] as const;
+    const [a, b] = [polarOf(t), polarOf(t + 1)];
+    if (turned !== t) turnBetween(a, b, lanes, turn);
+    turned = t;
+    blend(a, b, lanes, s * rate - t, phase, turn, spectra, s % 2);
+    if (s % 2 === 1 || s === steps - 1) out.add(spectra.re, spectra.im);
+  }
+  return out.audio(Math.round(audio.length / rate));
 }
 
 export interface TimeStretchOptions extends StretchOptions {
@@ -64,5 +112,9 @@ export function timeStretch(audio: Float32Array, rng: Rng, options: TimeStretchO
   const rate = Math.round(100 * rng.range(rates[0], rates[1])) / 100;
   const stretched = stretch(audio, rate, options);
   if (stretched.length >= audio.length) return stretched.slice(0, audio.length);
-  return Float32Array.from(audio, (_, i) => stretched[i % stretched.length]!);
+  const out = new Float32Array(audio.length);
+  for (let at = 0; at < out.length; at += stretched.length) {
+    out.set(stretched.subarray(0, Math.min(stretched.length, out.length - at)), at);
+  }
+  return out;
 }

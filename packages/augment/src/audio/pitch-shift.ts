@@ -17,7 +17,7 @@ let kernel: Float64Array | undefined;
 
 /** sin(πt)/(πt)·cos²(πt/2c) at t = i/resolution. */
 function kernelTable(): Float64Array {
-  return (kernel ??= Float64Array.from({ length: crossings * resolution + 2 }, (_, i) => {
+  return (kernel ??= Float64Array.from({ length: crossings * resolution + 3 }, (_, i) => {
     const t = i / resolution;
     if (t >= crossings) return 0;
     const sinc = t === 0 ? 1 : Math.sin(Math.PI * t) / (Math.PI * t);
@@ -32,14 +32,20 @@ export function resampleRatio(audio: Float32Array, from: number, to: number): Fl
   const cutoff = Math.min(1, to / from) * rolloff; // in zero crossings a sample of the input
   const reach = crossings / cutoff;
   const out = new Float32Array(Math.ceil((audio.length * to) / from));
+  const step = cutoff * resolution;
   for (let j = 0; j < out.length; j++) {
     const center = (j * from) / to;
     const first = Math.max(0, Math.ceil(center - reach));
+    const middle = Math.min(audio.length - 1, Math.floor(center));
     const last = Math.min(audio.length - 1, Math.floor(center + reach));
     let sum = 0;
-    for (let i = first; i <= last; i++) {
-      const at = Math.abs(i - center) * cutoff * resolution;
-      const below = Math.floor(at);
+    for (let i = middle, at = (center - middle) * step; i >= first; i--, at += step) {
+      const below = at | 0;
+      const low = table[below]!;
+      sum += audio[i]! * (low + (at - below) * (table[below + 1]! - low));
+    }
+    for (let i = middle + 1, at = (middle + 1 - center) * step; i <= last; i++, at += step) {
+      const below = at | 0;
       const low = table[below]!;
       sum += audio[i]! * (low + (at - below) * (table[below + 1]! - low));
     }
