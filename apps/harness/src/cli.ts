@@ -10,6 +10,7 @@ import { register as embed } from './commands/embed.ts';
 import { register as engine } from './commands/engine.ts';
 import { register as evaluate } from './commands/eval.ts';
 import { register as fewShot } from './commands/few-shot.ts';
+import { register as invariance } from './commands/invariance.ts';
 import { register as leaderboard } from './commands/leaderboard.ts';
 import { register as ls } from './commands/ls.ts';
 import { register as predict } from './commands/predict.ts';
@@ -47,6 +48,7 @@ for (const register of [
   predict,
   evaluate,
   fewShot,
+  invariance,
   leaderboard,
   embed,
   validate,
