@@ -4,8 +4,19 @@ import { mtSlvrGoldens } from './goldens.ts';
 
 beforeAll(() => testEngine());
 
-test('golden mtslvr-resnet18-bn is met: outputs, both losses, gradients, running statistics', async () => {
-  const checks = await checkGolden(fixture(import.meta.url, 'mtslvr-resnet18-bn'), mtSlvrGoldens['mtslvr-resnet18-*']!);
-  expect(checks.length).toBe(25);
-  expect(failuresOf(checks)).toEqual([]);
-}, 120_000);
+test.each([
+  ['none', 23],
+  ['split', 20],
+  ['bn', 25],
+  ['series', 21],
+  ['parallel', 39],
+] as const)(
+  'golden mtslvr-resnet18-%s is met: outputs, losses, gradients, running statistics',
+  async (adapter, count) => {
+    const name = `mtslvr-resnet18-${adapter}`;
+    const checks = await checkGolden(fixture(import.meta.url, name), mtSlvrGoldens['mtslvr-resnet18-*']!);
+    expect(checks.length).toBe(count);
+    expect(failuresOf(checks)).toEqual([]);
+  },
+  120_000,
+);
