@@ -133,7 +133,7 @@ export const mtSlvr = defineMethod<typeof mtSlvrConfig, MtSlvr>({
         siameseWidth: 16,
         temperature: 0.5,
       },
-      recipe: { lr: 5e-3, schedule: 'constant', batchSize: 8, steps: 14 },
+      recipe: { lr: 0.02, schedule: 'constant', batchSize: 12, steps: 14 },
     },
   },
 
