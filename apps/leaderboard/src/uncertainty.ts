@@ -13,7 +13,7 @@ import {
   type Difference,
   type Interval,
 } from '@unlabel/probes';
-import type { BoardOptions, BoardTask, Reference, RowDraft, Versus } from './board.ts';
+import type { BoardCell, BoardOptions, BoardTask, Reference, RowDraft, Versus } from './board.ts';
 import { isComplete, type Scores } from './ranking.ts';
 import { wordsOf } from './words.ts';
 
@@ -64,7 +64,10 @@ function drawTask(
   seed: number,
   resamples: number,
 ): (Float64Array | undefined)[] {
-  if (!isSceneMetric(task.metric)) return [];
+  if (!isSceneMetric(task.metric))
+    return drafts.map((draft, i) =>
+      scores[i]![t] === null || seed !== 0 ? undefined : keptDraws(draft.cells[t], task, resamples),
+    );
   const identities = drafts.map((draft, i) => {
     const predictions = scores[i]![t] === null ? undefined : draft.cells[t]?.predictions;
     return predictions && JSON.stringify(predictions.map(({ fold, file, labels }) => [fold, file, labels]));
@@ -89,6 +92,13 @@ function drawTask(
       return undefined;
     }
   });
+}
+
+/** Values that the result was written with, under the same draws for every model. */
+function keptDraws(cell: BoardCell | undefined, task: BoardTask, resamples: number): Float64Array | undefined {
+  const kept = cell?.result.resamples;
+  if (kept?.length !== resamples) return undefined;
+  return Float64Array.from(kept, (value) => (task.higherIsBetter ? value : 1 - value));
 }
 
 /** The most frequent value, the first of equals. */

@@ -46,6 +46,11 @@ export const resultSchema = z.strictObject({
   nFull: z.int(),
   /** Why `n` is less than `nFull`: folds of the task that were used, clips of each split that were. */
   partial: z.strictObject({ folds: z.array(z.int()).optional(), limit: z.int().optional() }).optional(),
+  /**
+   * Values of the primary metric under the first resamples of the task's test images (seed 0), which are the same for every model: for
+   * metrics that boards cannot compute again from predictions.
+   */
+  resamples: z.array(z.number()).optional(),
   /** Metrics of each fold alone, in float64, and the splits that were tested. */
   outcomes: z
     .array(

@@ -72,6 +72,8 @@ ${examples([
   'unlabel eval out/mine --tasks "~/hear/tasks/esc50*" --dry-run',
   'unlabel eval out/mine logmel-stats chance --tasks ~/hear/tasks --only "esc50*"',
   'unlabel eval out/moco random:resnet18 color-stats --tasks VOCdevkit/VOC2007 --protocol voc07-svm/v1',
+  'unlabel eval out/moco out/moco@init --tasks images --only "trees*" --protocol detect/v1',
+  'unlabel eval features:official.npz --tasks VOCdevkit/VOC2007 --protocol voc07-svm/v1',
   'unlabel eval out/mine out/mine@init --tasks quickstart -o out/eval && unlabel leaderboard build out/eval -o out/board',
 ])}`,
     );

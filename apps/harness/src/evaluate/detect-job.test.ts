@@ -135,6 +135,7 @@ describe('a job', () => {
     expect(AP50!.low).toBeLessThanOrEqual(AP50!.value!);
     expect(AP!.high).toBeGreaterThanOrEqual(AP!.value!);
     expect(APsmall!.low).toBeNull();
+    expect(result.resamples).toHaveLength(1000);
     const again = await run('coco', 'again');
     expect(await readFile(again.detections, 'utf8')).toBe(await readFile(detections, 'utf8'));
   });

@@ -94,7 +94,7 @@ export async function runDetectJob(
       (done) => done % 20 === 0 && report(`detect ${done}/${test.length}`),
     );
     detector.dispose();
-    const { scores, lines } = score(task, test, found, seed);
+    const { scores, lines } = score(task, test, found);
     const detections = join(folder, basename(file));
     await writeFileAtomic(join(dirname(file), detections), lines);
     const seconds = round((performance.now() - start) / 1000);
@@ -118,6 +118,9 @@ export async function runDetectJob(
       n: test.length,
       nFull: all.test.length,
       ...(limit !== undefined && { partial: { limit } }),
+      ...(scores.resamples.every(Number.isFinite) && {
+        resamples: Array.from(scores.resamples, (value) => Math.round(value * 1e6) / 1e6),
+      }),
       hashes: { weights: model.fingerprint, data: job.data },
       selection: [{ trainingImages: train.length, firstLoss: detector.losses[0], lastLoss: detector.losses.at(-1) }],
       time: { embedSeconds: 0, probeSeconds: seconds },
@@ -170,9 +173,8 @@ function score(
   task: ImageTask,
   test: readonly SplitImage[],
   found: readonly (readonly DetectedBox[])[],
-  seed: number,
 ): { scores: DetectionScores; lines: string } {
-  const options = { task: task.id, seed };
+  const options = { task: task.id };
   const rounded = (box: DetectedBox['box']) => box.map((side) => Math.round(side * 100) / 100) as [number, number, number, number]; // prettier-ignore
   const scoreOf = ({ score: value }: DetectedBox): number => Math.round(value * 1e5) / 1e5;
   if (task.layout === 'coco') {

@@ -16,9 +16,8 @@ export interface CocoResult {
 }
 
 export interface ScoreOptions {
-  /** Names the stream of resamples, which is the same for every model. */
+  /** Names the stream of resamples, which is the same for every model and seed, so that boards can compare them draw by draw. */
   readonly task: string;
-  readonly seed: number;
   /** Default 1,000. */
   readonly resamples?: number;
 }
@@ -26,6 +25,8 @@ export interface ScoreOptions {
 export interface DetectionScores {
   /** The first is the primary. */
   readonly metrics: Record<string, MetricValue>;
+  /** Values of the primary metric under the resamples. */
+  readonly resamples: Float64Array;
   readonly notes: readonly string[];
 }
 
@@ -48,12 +49,12 @@ export function scoreCocoResults(
   for (const result of results) builder.add(result);
   const detections = builder.finish();
   const { stats, notes } = evaluateCoco(truth, detections);
-  const intervals = intervalsOf(cocoHits(truth, detections), options, stats, {
+  const { intervals, resamples } = intervalsOf(cocoHits(truth, detections), options, stats, {
     AP: { interpolation: 'coco' },
     AP50: { interpolation: 'coco', thresholds: at50 },
     AP75: { interpolation: 'coco', thresholds: at75 },
   });
-  return { metrics: valuesOf(stats, intervals), notes };
+  return { metrics: valuesOf(stats, intervals), resamples, notes };
 }
 
 /**
@@ -74,35 +75,34 @@ export function scoreVocResults(
     AP75: mean.apArea[5]!,
     AP: average(mean.apArea),
   };
-  const intervals = intervalsOf(vocHits(truth, classes, detections), options, stats, {
+  const { intervals, resamples } = intervalsOf(vocHits(truth, classes, detections), options, stats, {
     AP50: { interpolation: 'area', thresholds: at50 },
     AP50_11point: { interpolation: 'eleven-point', thresholds: at50 },
     AP75: { interpolation: 'area', thresholds: at75 },
     AP: { interpolation: 'area' },
   });
-  return { metrics: valuesOf(stats, intervals), notes };
+  return { metrics: valuesOf(stats, intervals), resamples, notes };
 }
 
 type Intervals = Readonly<Record<string, Pick<MetricValue, 'low' | 'high'>>>;
 
+/** The first wanted is the primary. */
 function intervalsOf(
   hits: readonly RankedHits[],
-  { task, seed, resamples = DEFAULT_RESAMPLES }: ScoreOptions,
+  { task, resamples = DEFAULT_RESAMPLES }: ScoreOptions,
   stats: Readonly<Record<string, number>>,
   wanted: Readonly<Record<string, Resampled>>,
-): Intervals {
+): { readonly intervals: Intervals; readonly resamples: Float64Array } {
   const size = hits[0]?.positives.length ?? 0;
   const scorers = Object.values(wanted).map(({ interpolation, thresholds }) => ({
     scorers: [resampledAp(hits, interpolation, thresholds)],
     sizes: [size],
   }));
-  const drawn = bootstrapValues(scorers, resampleRng(seed, task), resamples);
-  return Object.fromEntries(
-    Object.keys(wanted).map((name, m) => [
-      name,
-      percentileInterval(drawn[m]!, { value: stats[name]!, bounds: [0, 1] }),
-    ]),
-  );
+  const drawn = bootstrapValues(scorers, resampleRng(0, task), resamples);
+  const entries = Object.keys(wanted).map((name, m) => {
+    return [name, percentileInterval(drawn[m]!, { value: stats[name]!, bounds: [0, 1] })] as const;
+  });
+  return { intervals: Object.fromEntries(entries), resamples: drawn[0]! };
 }
 
 /** COCOeval's −1 and VOC's NaN are a score that does not exist. */
