@@ -52,6 +52,18 @@ export function imageViewWith(defaults: Partial<ImageView>): typeof imageViewSch
   return z.strictObject(Object.fromEntries(fields)) as unknown as typeof imageViewSchema; // the same fields
 }
 
+/** A view of small drawings, for the small presets: their colours say much of what they are, and a wide blur leaves little of them. */
+export const drawingView = {
+  cropScale: [0.25, 1],
+  brightness: 0.4,
+  contrast: 0.4,
+  saturation: 0.2,
+  hue: 0.05,
+  gray: 0.05,
+  blur: 0.1,
+  blurSigma: [0.1, 1],
+} satisfies Partial<ImageView>;
+
 /** What every image method's config says of its input. */
 export const imageInputFields = {
   imageSize: z.int().min(8).max(1024).default(224).meta({ unit: 'pixels' }),

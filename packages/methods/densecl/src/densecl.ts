@@ -9,7 +9,7 @@
  * Legend: B rows, S side of a view, N cells of the last map, D backbone width, C contrast width, K queue length, G groups of batch
  * statistics.
  */
-import { imageInput, imageInputFields, imageViewWith, twoImageViews } from '@unlabel/augment';
+import { drawingView, imageInput, imageInputFields, imageViewWith, twoImageViews } from '@unlabel/augment';
 import { buildResnet, networkOf, type Resnet, resnetConfigSchema } from '@unlabel/backbones';
 import {
   defineMethod,
@@ -93,19 +93,19 @@ export const densecl = defineMethod<typeof denseclConfig, Densecl>({
   presets: {
     paper: { note: 'ImageNet, 200 epochs: VOC detection AP 58.7 as published. 8 GPUs there.' },
     small: {
-      note: 'For the embedded images (`unlabel data build images`): ResNet-18 with a quarter of its channels at 64 pixels, Adam, mild colours, 200 steps. Not scored yet.',
+      note: 'For small drawings (`unlabel data build images`): ResNet of four blocks at 48 pixels, Adam, mild colours, 600 steps. Not scored yet.',
       config: {
-        imageSize: 64,
-        evaluationSide: 64,
+        imageSize: 48,
+        evaluationSide: 48,
         cacheSide: 64,
-        view: { cropScale: [0.2, 1], blur: 0.2, gray: 0.1 },
-        backbone: { depth: 18, widths: [16, 32, 64, 128] },
+        view: drawingView,
+        backbone: { depth: 18, blocks: [1, 1, 1, 1], widths: [16, 32, 96, 192] },
         headWidth: 128,
-        queueSize: 1024,
+        queueSize: 512,
         keyMomentum: 0.99,
-        statisticsGroups: 4,
+        statisticsGroups: 2,
       },
-      recipe: { optimizer: 'adamw', lr: 2e-3, weightDecay: 1e-4, batchSize: 128, steps: 200, warmupEpochs: 1 },
+      recipe: { optimizer: 'adamw', lr: 2e-3, weightDecay: 1e-4, batchSize: 64, steps: 600, warmupEpochs: 1 },
     },
     smoke: {
       note: 'Ends in seconds on a CPU; for tests.',
