@@ -12,6 +12,7 @@ import { readModelConfig, shippedDir } from '@unlabel/zoo/files';
 import { silentDisplay } from '../display/display.ts';
 import { readLog } from '../run-dir.ts';
 import { writeSounds } from '../testing/sounds.ts';
+import { exportRun } from '../zoo/export.ts';
 import { importFile } from '../zoo/import.ts';
 import { pretrain, runPretrain } from './run.ts';
 
@@ -58,6 +59,17 @@ describe('beats', () => {
     const widthOf = async (dir: string) => (await readModelConfig(at(dir))).backbone.config['width'];
     expect(await widthOf('distilled/stages/tokenizer2/model')).not.toBe(await widthOf('official'));
     expect(await isSame('distilled/model', 'distilled/model-init')).toBe(false);
+    const card = {
+      licence: 'Apache-2.0',
+      dtype: 'float16',
+      data: [],
+      id: 'beats_d24.beats_given',
+      out: at('card'),
+    } as const;
+    const { training } = await exportRun(at('distilled'), card);
+    expect(training!.command).toContain(
+      'npx unlabel pretrain beats --preset smoke --from official --set stages.tokenizer2',
+    );
     // it goes on from that network alone
     await expect(run('beats', 'distilled', at('distilled'))).rejects.toThrow(/another configuration.*from\./);
   });

@@ -48,6 +48,8 @@ const runSchema = z.looseObject({
       }),
     )
     .default([]),
+  /** What `pretrain --from` named. */
+  from: z.looseObject({ model: z.string() }).optional(),
   data: z.looseObject({ sources: z.array(z.string()), items: z.int() }),
   seed: z.int(),
 });
@@ -162,7 +164,7 @@ async function trainingOf(run: string, method: Method, held: HeldRun): Promise<N
 }
 
 /** The command that makes the run again: the preset, and what differs from it. */
-function commandOf(method: Method, { preset, config, recipe, stages, data, seed }: HeldRun): string {
+function commandOf(method: Method, { preset, config, recipe, stages, from, data, seed }: HeldRun): string {
   const base = resolveMethod(method, preset, {});
   const set = (
     prefix: string,
@@ -172,7 +174,7 @@ function commandOf(method: Method, { preset, config, recipe, stages, data, seed 
     Object.entries(found)
       .filter(([key, value]) => canonicalJson(value ?? null) !== canonicalJson(usual[key] ?? null))
       .map(([key, value]) => `--set ${prefix}${key}=${quoted(JSON.stringify(value))}`);
-  const plan = stages.length > 0 ? planOf(method, preset, config) : undefined;
+  const plan = stages.length > 0 ? planOf(method, preset, config, { isGiven: from !== undefined }) : undefined;
   const changed = [
     ...set('', config, base.config),
     ...(recipe ? set('recipe.', recipe, { ...base.recipe }) : []),
@@ -186,6 +188,7 @@ function commandOf(method: Method, { preset, config, recipe, stages, data, seed 
   return [
     `npx unlabel pretrain ${method.id}`,
     `--preset ${preset}`,
+    ...(from ? [`--from ${quoted(from.model)}`] : []),
     ...changed,
     ...sources,
     `--seed ${seed}`,
