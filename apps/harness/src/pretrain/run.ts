@@ -1,5 +1,5 @@
 /** What `unlabel pretrain` does: resolve, open or resume the run directory, train its parts one after the other, keep the network. */
-import { copyFile, cp, rename, rm } from 'node:fs/promises';
+import { cp, rename, rm } from 'node:fs/promises';
 import { canonicalJson, ConfigError, mergeConfig, parseOverrides } from '@unlabel/core';
 import { useEngine, type EngineInfo, type EngineOptions } from '@unlabel/engine';
 import { readJson, writeJsonAtomic } from '@unlabel/formats';
@@ -132,7 +132,11 @@ async function runStages(
     finalLoss: last.summary.finalLoss,
   };
   await writeForgetting(run, done);
-  await copyFile(last.run.file('summary.json'), run.file('summary.json'));
+  const { finalLoss } = summary;
+  await writeJsonAtomic(run.file('summary.json'), {
+    ...summary,
+    finalLoss: Number.isFinite(finalLoss) ? finalLoss : null,
+  });
   return summary;
 }
 

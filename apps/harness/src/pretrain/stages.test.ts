@@ -62,6 +62,8 @@ describe('stages', () => {
     ).toBe(true);
     const log = await readLog(join(folder, 'whole/stages/teacher/log.jsonl'));
     expect(log.at(-1)!.step).toBe(6);
+    const summary = JSON.parse(await readFile(join(folder, 'whole/summary.json'), 'utf8')) as { steps: number };
+    expect(summary.steps).toBe(6 + 14); // of all stages
     const embedder = await openModel(parseModel(join(folder, 'whole'), 0));
     expect(embedder.sceneEmbeddingSize).toBe(8);
     embedder.dispose?.();
