@@ -334,5 +334,5 @@ test('the stages alternate: each tokenizer is taught by the network before, and 
     ['tokenizer3'],
   ]);
   for (const { method, config } of stages) expect(() => method.config.parse(config)).not.toThrow();
-  expect(stages[0]!.config).toMatchObject({ width: 160, layers: 4 });
+  expect(stages[0]!.config).toMatchObject({ width: 160, layers: 3, maskRatio: 0.5 });
 });

@@ -72,7 +72,7 @@ export const smallNetwork = {
   crop: 'spectrogram',
   seconds: 0.98,
   patchWidth: 64,
-  layers: 4,
+  layers: 3,
   width: 160,
   hidden: 320,
   heads: 4,

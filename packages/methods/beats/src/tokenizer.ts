@@ -98,7 +98,7 @@ export const tokenizerDistillation = defineMethod<typeof tokenizerConfig, Tokeni
     small: {
       note: 'Minutes on two cores, for the embedded suite.',
       config: { ...smallNetwork, codes: 256, codeWidth: 64, estimatorLayers: 1 },
-      recipe: { lr: 1e-3, warmupSteps: 20, batchSize: 32, steps: 150, clipNorm: 1 },
+      recipe: { lr: 1e-3, warmupSteps: 20, batchSize: 32, steps: 200, clipNorm: 1 },
     },
     smoke: {
       note: 'Ends in seconds on a CPU; for tests.',
