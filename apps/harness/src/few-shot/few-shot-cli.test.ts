@@ -175,6 +175,13 @@ test('a class split is drawn once, kept, and decides what is tested', async () =
   ]);
 });
 
+test('a number of shots that a task has no classes for is left out, and the others are run', async () => {
+  const run = unlabel('logmel-stats', ...small, '-o', 'rare', '--shots', '1,5', '--classifiers', 'centroid');
+  expect(run.status, run.stderr).toBe(0);
+  expect(run.stderr).toMatch(/5 ways need 5 classes with 8 clips; .* 0 have them. 5-shot is left out/);
+  expect((await rowsIn('rare')).map(({ shots }) => shots)).toEqual([1]);
+});
+
 test.each([
   [['--ways', '30'], 1, /30 ways need 30 classes with 4 clips; of 10 tested classes \(all classes\) 9 have them/],
   [['--preset', 'metaudio'], 2, /few-shot preset.*metaaudio/],

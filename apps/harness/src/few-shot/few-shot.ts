@@ -99,6 +99,11 @@ async function planPairs(options: FewShotOptions): Promise<Pair[]> {
     reading.update(t + 1, task.id);
   }
   reading.finish(`${tasks.length} tasks`);
+  const [first] = options.shots;
+  if (pairs.every(({ runs }) => runs.length === 0))
+    throw new DataError(
+      `no task has ${options.ways} classes with ${first! + options.queries(first!)} clips. Use fewer --ways or --queries, or --classes all.`,
+    );
   return pairs;
 }
 
@@ -126,12 +131,13 @@ async function planRuns(
       display.warn(
         `${task.id}: ${left.length} classes have fewer than ${shots} + ${queries} clips and are left out: ${left.slice(0, 8).join(', ')}`,
       );
-    if (classes.length < ways)
-      throw new DataError(
+    if (classes.length < ways) {
+      display.warn(
         `${task.id}: ${ways} ways need ${ways} classes with ${shots + queries} clips; of ${split.test.length} tested classes (${split.about}) ${classes.length} have them. ` +
-          'Use fewer --ways or --queries, or --classes all.',
-        { faults: left },
+          `${shots}-shot is left out: use fewer --ways or --queries, or --classes all`,
       );
+      continue;
+    }
     const namesOf = (name: string): readonly string[] => classed.clips.get(name)!.map((clip) => clip.name);
     const identity = sha256(JSON.stringify([classes, base].map((list) => list.map(([name]) => [name, namesOf(name)]))));
     for (const classifier of options.classifiers) {
