@@ -93,7 +93,7 @@ export const densecl = defineMethod<typeof denseclConfig, Densecl>({
   presets: {
     paper: { note: 'ImageNet, 200 epochs: VOC detection AP 58.7 as published. 8 GPUs there.' },
     small: {
-      note: 'For small drawings (`unlabel data build images`): ResNet of four blocks at 48 pixels, Adam, mild colours, 600 steps. Not scored yet.',
+      note: 'For small drawings (`unlabel data build images`, pretrain-images/disjoint.jsonl): ResNet of four blocks at 48 pixels, Adam, mild colours, 600 steps, minutes on one core. emoji-transfer, trained and untrained: kNN 46.3 (41.0–51.5) and 35.5 (30.3–40.8), linear 45.7 (40.4–51.2) and 39.8 (34.3–45.4); the README has the other tasks.',
       config: {
         imageSize: 48,
         evaluationSide: 48,
