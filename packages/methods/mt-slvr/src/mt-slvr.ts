@@ -49,7 +49,7 @@ export interface MtSlvr extends Model {
   readonly predictiveWeight: number;
 }
 
-/** A minute or two on two cores; both halves together as wide as a single task's network. */
+/** Minutes on two cores; both halves together as wide as a single task's network. */
 const small: Partial<z.input<typeof mtSlvrConfig>> = {
   seconds: 1,
   waveform: 'clip',
@@ -59,12 +59,12 @@ const small: Partial<z.input<typeof mtSlvrConfig>> = {
   temperature: 0.2,
 };
 const smallRecipe = {
-  lr: 1e-3,
+  lr: 2e-3,
   weightDecay: 1e-4,
   schedule: 'cosine',
-  warmupSteps: 10,
+  warmupSteps: 20,
   batchSize: 32,
-  steps: 60,
+  steps: 200,
   clipNorm: 1,
 } as const;
 
@@ -108,7 +108,7 @@ export const mtSlvr = defineMethod<typeof mtSlvrConfig, MtSlvr>({
       config: { adapter: 'none', objective: 'predictive' },
     },
     small: {
-      note: 'Minutes on two cores: a quarter of the width, one block a stage, one-second crops.',
+      note: 'Five minutes on two shared cores: a quarter of the width, one block a stage, one-second crops. 5-way 1-shot on the embedded audio (CL2N): 35.1 %, its untrained network 32.9 %, mel statistics 39.7 %.',
       config: small,
       recipe: smallRecipe,
     },
