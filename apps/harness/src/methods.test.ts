@@ -13,14 +13,20 @@ import { pretrain } from './pretrain/run.ts';
 import { methods } from './registry.ts';
 import { readLog } from './run-dir.ts';
 import { writePictures } from './testing/pictures.ts';
+import { writeScenes } from './testing/scenes.ts';
 import { writeSounds } from './testing/sounds.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'methods-'));
-const data = { audio: join(folder, 'sounds'), image: join(folder, 'pictures') };
+const data: Readonly<Record<string, string>> = {
+  audio: join(folder, 'sounds'),
+  image: join(folder, 'pictures'),
+  'audio-visual': join(folder, 'scenes'),
+};
 beforeAll(async () => {
   await testEngine();
-  await writeSounds(data.audio, { count: 12, seconds: 1.2 });
-  await writePictures(data.image, { count: 12, width: 40, height: 32 });
+  await writeSounds(data['audio']!, { count: 12, seconds: 1.2 });
+  await writePictures(data['image']!, { count: 12, width: 40, height: 32 });
+  await writeScenes(data['audio-visual']!, { count: 8, seconds: 2 });
 });
 afterAll(() => tf.disposeVariables());
 
@@ -32,7 +38,7 @@ function run(method: string, out: string, steps: number, seed = 3): Promise<unkn
     method,
     preset: 'smoke',
     overrides: { recipe: { steps } },
-    data: [modalities.get(method) === 'image' ? data.image : data.audio],
+    data: [data[modalities.get(method)!]!],
     seed,
     out: join(folder, out),
     engine: {},

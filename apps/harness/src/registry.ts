@@ -11,8 +11,11 @@ export const methods: Registry<Method> = {
   'delores-m': () => import('@unlabel/delores').then((m) => m.deloresM),
   'delores-s': () => import('@unlabel/delores').then((m) => m.deloresS),
   densecl: () => import('@unlabel/densecl').then((m) => m.densecl),
+  'foreground-alignment': () => import('@unlabel/binaural').then((m) => m.foregroundAlignment),
   moco: () => import('@unlabel/moco').then((m) => m.moco),
   'mt-slvr': () => import('@unlabel/mt-slvr').then((m) => m.mtSlvr),
   simclr: () => import('@unlabel/simclr').then((m) => m.simclr),
+  'spatial-alignment': () => import('@unlabel/binaural').then((m) => m.spatialAlignment),
+  'temporal-gap': () => import('@unlabel/binaural').then((m) => m.temporalGap),
   // methods:end
 };

@@ -3,6 +3,8 @@ import { beforeAll, expect, test } from 'vitest';
 import { createRng } from '@unlabel/core';
 import { assignArrays, expectAllClose, expectNoLeak, testEngine, tf, toArrays } from '@unlabel/engine';
 import { buildBinauralNet } from './binaural-net.ts';
+import { concat } from './concat.ts';
+import { progressive } from './progressive.ts';
 
 beforeAll(() => testEngine());
 
@@ -60,4 +62,27 @@ test('says what it expects', () => {
   expect(() =>
     buildBinauralNet({ channels: [1, 1] }, createRng(1)).forward(tf.zeros([1, 1, 8, 8]), { training: false }),
   ).toThrow(/\[1, 1, 8, 8\]; expected \[rows, 2, 4 bins/);
+});
+
+test('stages of both ears can be connected, and networks side by side offer their maps side by side', () => {
+  const build = (seed: number) => buildBinauralNet({ channels: [2, 3] }, createRng(seed));
+  const [frozen, column] = [build(1), build(2)];
+  const x = tf.randomNormal([2, 2, 8, 8], 0, 1, 'float32', 3);
+  const maps = ['conv1', 'left.conv2', 'right.conv2'];
+  const plain = column.forward(x, { training: false, maps });
+  const both = plain.maps!['conv1']!; // the literal first stage: left rows, then right
+  expect(both.shape).toEqual([4, 4, 4, 2]);
+  const before = concat([frozen, column]).forward(x, { training: false, maps });
+  expectAllClose(tf.split(before.maps!['left.conv2']!, [3, 3], 3)[1]!, plain.maps!['left.conv2']!, {});
+  expectAllClose(tf.split(before.clip, 2, 1)[0]!, frozen.forward(x, { training: false }).clip, {});
+
+  const connected = progressive(frozen, column, createRng(3));
+  expect([...connected.params.keys()].filter((name) => name.startsWith('lateral'))).toEqual([
+    'lateral.conv1.weight',
+    'lateral.conv2.weight',
+  ]);
+  const lateral = connected.params.get('lateral.conv1.weight')!;
+  const own = frozen.forward(x, { training: false, maps: ['conv1'] }).maps!['conv1']!;
+  const sum = tf.add(both, tf.conv2d(own as never, tf.reshape(lateral, [1, 1, 2, 2]) as never, 1, 'valid'));
+  expectAllClose(connected.forward(x, { training: false, maps }).maps!['conv1']!, sum, { atol: 1e-5 });
 });

@@ -17,7 +17,7 @@ export const binauralConfigSchema = z.strictObject({
   channels: z.array(z.int().min(1).max(4096)).min(1).default([64, 128, 256, 512, 512]),
 });
 
-/** Feature maps offered by name: `left.conv1`, …, `right.conv5` [B, F/2ⁱ, T/2ⁱ, C]. */
+/** Feature maps offered by name: `left.conv1`, …, `right.conv5` [B, F/2ⁱ, T/2ⁱ, C], and `conv1`, … [2B, …], left rows before right. */
 export const binauralNet: BackboneFamily = { id: 'binaural-net', build: buildBinauralNet };
 
 /** x [B, 2, F, T] → clip [B, 2C], left before right. */
@@ -41,6 +41,7 @@ export function buildBinauralNet(config: Readonly<Record<string, unknown>>, rng:
     width,
     frameWidth: 0,
     frameStride: 2 ** layers.length,
+    mapWidths: Object.fromEntries(parsed.channels.map((channels, i) => [`conv${i + 1}`, channels])),
     forward(x, options) {
       const [rows, ears, bins = 0, frames = 0] = x.shape;
       const least = 2 ** layers.length;
@@ -54,12 +55,15 @@ export function buildBinauralNet(config: Readonly<Record<string, unknown>>, rng:
       const maps: Record<string, Tensor> = {};
       layers.forEach(({ conv, norm }, i) => {
         h = tf.leakyRelu(norm.forward(conv.forward(h, options), options), 0.2); // [2B, F/2ⁱ, T/2ⁱ, C]
+        const stage = `conv${i + 1}`;
+        if (options.lateral) h = options.lateral(stage, h);
+        if (options.maps?.includes(stage)) maps[stage] = h;
         const [l, r] = tf.split(h, 2);
         for (const [ear, map] of [
           ['left', l!],
           ['right', r!],
         ] as const) {
-          const name = `${ear}.conv${i + 1}`;
+          const name = `${ear}.${stage}`;
           if (options.maps?.includes(name)) maps[name] = map;
         }
       });

@@ -23,7 +23,8 @@ export const concatFamily = (familyOf: FamilyOf): BackboneFamily => ({
 });
 
 /**
- * clip [B, ΣD] in the order of `parts`; frames [B, T, ΣD] when all have them at one rate. Owns the networks.
+ * clip [B, ΣD] in the order of `parts`; frames [B, T, ΣD] when all have them at one rate; a map [B, H, W, ΣC] of every part's of that
+ * name. Owns the networks.
  * @throws ConfigError when the parts lose different numbers of frames
  */
 export function concat(parts: readonly Backbone[]): Backbone {
@@ -49,9 +50,18 @@ export function concat(parts: readonly Backbone[]): Backbone {
       return {
         clip: tf.concat(clips, 1),
         ...(hasFrames && { frames: tf.concat(frames, 2) }),
+        ...(options.maps && { maps: mapsOf(options.maps, features) }),
         branches: Object.fromEntries(clips.map((clip, i) => [String(i), clip])),
       };
     },
     clone: () => concat(parts.map((part) => part.clone())),
   };
+}
+
+/** Maps that all parts offer, side by side. */
+function mapsOf(names: readonly string[], features: readonly Features[]): Record<string, Tensor> {
+  const found = names.map((name) => [name, features.flatMap(({ maps }) => maps?.[name] ?? [])] as const);
+  return Object.fromEntries(
+    found.flatMap(([name, maps]) => (maps.length === features.length ? [[name, tf.concat(maps as Tensor[], 3)]] : [])),
+  );
 }

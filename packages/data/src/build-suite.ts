@@ -3,11 +3,13 @@
  * task is built in a temporary folder and renamed when complete; what is complete is left alone. The same bytes on every run
  * and with any number of threads.
  */
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, isUnlabelError, unknownName } from '@unlabel/core';
 import { sha256, writeFileAtomic } from '@unlabel/formats';
+import { removeAbandoned } from './abandoned.ts';
+import { buildBinaural } from './binaural/build-binaural.ts';
 import { buildImages } from './images/build-images.ts';
 import { requirePackages, type SourcePackage } from './packages.ts';
 import { readMarker, writeMarker, type BuildOptions, type BuiltPart } from './parts.ts';
@@ -44,6 +46,7 @@ interface Part {
  */
 export async function buildSuite(options: BuildOptions): Promise<BuiltPart[]> {
   if (options.suite === 'images') return buildImages(options);
+  if (options.suite === 'binaural') return buildBinaural(options);
   const { out, onProgress, threads = availableParallelism() } = options;
   const wanted = partsOf(options.suite, options.only);
   const report = new Map<string, BuiltPart>();
@@ -66,7 +69,7 @@ export async function buildSuite(options: BuildOptions): Promise<BuiltPart[]> {
     }
   }
 
-  removeAbandoned(out);
+  removeAbandoned(out, temporaryPrefix);
   const temporary = join(out, `${temporaryPrefix}${process.pid}`);
   const parts: Part[] = wanted
     .filter((id) => id !== pretrainId && !report.has(id) && isPlanned(id))
@@ -93,18 +96,6 @@ export async function buildSuite(options: BuildOptions): Promise<BuiltPart[]> {
     rmSync(temporary, { recursive: true, force: true });
   }
   return wanted.map((id) => report.get(id)!);
-}
-
-/** Temporary folders of builds that were killed. */
-function removeAbandoned(out: string): void {
-  for (const name of readdirSync(out)) {
-    if (!name.startsWith(temporaryPrefix)) continue;
-    try {
-      process.kill(Number(name.slice(temporaryPrefix.length)), 0); // still running: leave it alone
-    } catch {
-      rmSync(join(out, name), { recursive: true, force: true });
-    }
-  }
 }
 
 const taskOf = (id: string): SuiteTask => suiteTasks.find((task) => task.id === id)!;

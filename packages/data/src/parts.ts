@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { markerName } from './task-files.ts';
 
 export interface BuildOptions {
-  readonly suite: 'quickstart' | 'audio' | 'images';
-  /** Folder that gets `tasks/`, `pretrain/` and `NOTICE`, or `images/`; made when missing. */
+  readonly suite: 'quickstart' | 'audio' | 'images' | 'binaural';
+  /** Folder that gets `tasks/`, `pretrain/` and `NOTICE`, or `images/`, or `binaural/`; made when missing. */
   readonly out: string;
   /** Ids of tasks, and `pretrain`; default all. */
   readonly only?: readonly string[];

@@ -32,7 +32,7 @@ export interface VerifiedPart {
 
 /** Reads every file of every part under `out` (`buildSuite`'s) and compares. */
 export function verifySuite(out: string): VerifiedPart[] {
-  const dirs = [join(out, 'tasks'), join(out, 'images')].flatMap((folder) =>
+  const dirs = [join(out, 'tasks'), join(out, 'images'), join(out, 'binaural')].flatMap((folder) =>
     existsSync(folder)
       ? readdirSync(folder, { withFileTypes: true })
           .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))

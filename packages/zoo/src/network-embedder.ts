@@ -27,6 +27,10 @@ const framesPerBatch = 4096;
 
 export function networkEmbedder({ id, backbone, config, fingerprint, source }: NetworkOptions): Embedder {
   const input = config.input;
+  if (input['modality'] === 'audio-visual')
+    throw new ConfigError(
+      `${source}: its network listens with two ears; it is measured on scenes (\`unlabel scenes\`), and embeds no mono clips.`,
+    );
   const stated = input['embedFrontEnd'] ?? input['frontEnd'];
   if (stated === undefined)
     throw new ConfigError(`${source}: embedding raw waveforms is not supported by this backbone.`);

@@ -7,7 +7,7 @@ export function register(program: Command): void {
   const build = data
     .command('build <suite>')
     .description(
-      'write a suite: quickstart or audio as HEAR-style task directories, images as class folders, COCO and VOC',
+      'write a suite: quickstart or audio as HEAR-style task directories, images as class folders, COCO and VOC, binaural as generated scenes',
     )
     .option('-o, --out <dir>', 'folder to write to', 'out/data')
     .option('--only <task>', 'one task; repeatable', collect)
@@ -17,6 +17,7 @@ export function register(program: Command): void {
         'unlabel data build quickstart',
         'unlabel data build audio --only drum-events -o ~/data',
         'unlabel data build images',
+        'unlabel data build binaural                                      two ears and pictures, generated',
       ]),
     );
   withDisplay(withWorkers(build)).action(

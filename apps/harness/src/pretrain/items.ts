@@ -15,6 +15,8 @@ export interface Item {
   readonly tasks?: readonly string[];
   /** What the index says it is. */
   readonly labels?: readonly string[];
+  /** Pictures of the same time, for methods of sound and picture. */
+  readonly frames?: string;
 }
 
 /** An item's classes: the index's, or the folder's name. */
@@ -26,40 +28,61 @@ export const sawUnlabelled = (items: readonly Item[]): string[] =>
 
 const audioExtensions = new Set(['.wav', '.flac', '.mp3', '.ogg', '.oga', '.aif', '.aiff', '.w64', '.rf64']);
 
-export type ItemModality = 'audio' | 'image';
+export type ItemModality = 'audio' | 'image' | 'audio-visual';
 
-const isWanted = {
-  audio: (name: string): boolean => audioExtensions.has(extname(name).toLowerCase()),
-  image: isImageName,
+const isAudioName = (name: string): boolean => audioExtensions.has(extname(name).toLowerCase());
+const isWanted = { audio: isAudioName, image: isImageName, 'audio-visual': isAudioName };
+const wantedOf: Readonly<Record<ItemModality, readonly [what: string, endings: readonly string[], suite: string]>> = {
+  audio: ['audio', [...audioExtensions], 'quickstart'],
+  image: ['images', imageEndings, 'images'],
+  'audio-visual': ['audio with pictures of the same name (.npy)', [...audioExtensions], 'binaural'],
 };
 
 /**
  * Items of one or more sources, in a fixed order: a folder (every audio file, or every image, below it; of a VOC tree its
  * photographs, not its masks), a JSON-lines index (`{"file": …}` a line, relative to the index), a list of a VOC tree
  * (`ImageSets/Main/trainval.txt`), COCO's instances (`annotations/instances_train2017.json`, images in a folder or a `.zip`), a `.zip`
- * of images, or single files.
+ * of images, or single files. Of scenes: a folder `unlabel data build binaural` has written stands for its `train.jsonl`, and in other
+ * folders a scene is an audio file beside its pictures (`a.wav`, `a.npy`).
  */
 export async function listItems(sources: readonly string[], modality: ItemModality = 'audio'): Promise<Item[]> {
   const items: Item[] = [];
   for (const source of sources) {
     const path = resolve(source);
     if (!existsSync(path)) throw new DataError(`--data ${source}: no such file or folder.`);
-    if (statSync(path).isDirectory()) items.push(...(await filesBelow(path, modality)));
+    if (statSync(path).isDirectory()) items.push(...(await itemsOf(path, modality)));
     else if (path.endsWith('.jsonl')) items.push(...readIndex(path));
     else if (modality === 'image' && path.endsWith('.txt')) items.push(...readImageSet(path));
     else if (modality === 'image' && path.endsWith('.json')) items.push(...(await readInstances(path)));
     else if (modality === 'image' && path.endsWith('.zip')) items.push(...(await imagesInZip(path)));
-    else items.push({ path, name: source });
+    else items.push({ path, name: source, ...(modality === 'audio-visual' && { frames: framesOf(path) }) });
   }
   if (items.length === 0) {
-    const [what, endings] = modality === 'audio' ? ['audio', [...audioExtensions]] : ['images', imageEndings];
+    const [what, endings, suite] = wantedOf[modality];
     throw new DataError(
       `--data ${sources.join(' ')}: found no ${what} (${endings.join(', ')}). ` +
-        `Name a folder with ${modality} files, or build the embedded set with: npx unlabel data build quickstart`,
+        `Name a folder with ${modality} files, or build the embedded set with: npx unlabel data build ${suite}`,
     );
   }
+  const blind =
+    modality === 'audio-visual' ? items.find(({ frames }) => frames === undefined || !existsSync(frames)) : undefined;
+  if (blind)
+    throw new DataError(
+      `${blind.path}: its pictures are missing; expected ${blind.frames ?? 'a field "frames" in its line of the index'}.`,
+    );
   return items;
 }
+
+async function itemsOf(folder: string, modality: ItemModality): Promise<Item[]> {
+  if (modality !== 'audio-visual') return filesBelow(folder, modality);
+  const index = join(folder, 'train.jsonl');
+  if (existsSync(index)) return readIndex(index);
+  const files = await filesBelow(folder, modality);
+  return files.map((item) => ({ ...item, frames: framesOf(item.path) })).filter(({ frames }) => existsSync(frames));
+}
+
+/** `a.wav` → `a.npy` */
+const framesOf = (path: string): string => `${path.slice(0, -extname(path).length)}.npy`;
 
 async function filesBelow(folder: string, modality: ItemModality): Promise<Item[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -72,7 +95,7 @@ async function filesBelow(folder: string, modality: ItemModality): Promise<Item[
   return entries
     .filter((entry) => entry.isFile() && isWanted[modality](entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => modality === 'audio' || !isMask(path))
+    .filter((path) => modality !== 'image' || !isMask(path))
     .sort()
     .map((path) => ({ path, name: path.slice(folder.length + 1) }));
 }
@@ -116,6 +139,7 @@ const lineSchema = z.looseObject({
   file: z.string().min(1),
   saw_unlabelled: z.record(z.string(), z.unknown()).optional(),
   labels: z.array(z.string()).optional(),
+  frames: z.string().optional(),
 });
 
 function readIndex(path: string): Item[] {
@@ -127,13 +151,14 @@ function readIndex(path: string): Item[] {
       const parsed = lineSchema.safeParse(jsonOf(line));
       if (!parsed.success)
         throw new DataError(`${path}:${i + 1}: expected a JSON object with a "file", found: ${line.slice(0, 80)}`);
-      const { file, saw_unlabelled: tasks, labels } = parsed.data;
+      const { file, saw_unlabelled: tasks, labels, frames } = parsed.data;
       return [
         {
           path: resolve(base, file),
           name: file,
           ...(tasks && { tasks: Object.keys(tasks) }),
           ...(labels && { labels }),
+          ...(frames !== undefined && { frames: resolve(base, frames) }),
         },
       ];
     });

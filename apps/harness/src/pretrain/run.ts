@@ -1,6 +1,6 @@
 /** What `unlabel pretrain` does: resolve, open or resume the run directory, train its parts one after the other, keep the network. */
 import { cp, rename, rm } from 'node:fs/promises';
-import { canonicalJson, ConfigError, mergeConfig, parseOverrides } from '@unlabel/core';
+import { canonicalJson, ConfigError, mergeConfig, parseOverrides, type InputSpec } from '@unlabel/core';
 import { useEngine, type EngineInfo, type EngineOptions } from '@unlabel/engine';
 import { readJson, writeJsonAtomic } from '@unlabel/formats';
 import type { PretrainOptions } from '../commands/pretrain.ts';
@@ -10,7 +10,7 @@ import { engineOptionsOf, workersOf } from '../options.ts';
 import { loadMethod } from '../load-method.ts';
 import { lockDir, openRunDir, type RunDir } from '../run-dir.ts';
 import { givenNetwork, type GivenNetwork } from './given.ts';
-import { listItems, type Item } from './items.ts';
+import { listItems, type Item, type ItemModality } from './items.ts';
 import { writeForgetting } from './forgetting.ts';
 import { trainPart, type FinishedPart } from './part.ts';
 import { planOf, type Part, type Plan } from './plan.ts';
@@ -38,8 +38,8 @@ export interface PretrainRequest {
 export interface PretrainOutcome extends TrainSummary {
   readonly engine: EngineInfo;
   readonly items: number;
-  /** Trained on images, not on recordings. */
-  readonly isImages: boolean;
+  /** What it was trained on. */
+  readonly modality: ItemModality;
 }
 
 export async function pretrain(request: PretrainRequest): Promise<PretrainOutcome> {
@@ -48,8 +48,8 @@ export async function pretrain(request: PretrainRequest): Promise<PretrainOutcom
   const plan = planOf(method, request.preset, request.overrides, { isGiven: request.from !== undefined });
   const inputs = plan.parts.map((part) => part.method.input(part.config));
   const given = request.from === undefined ? undefined : await givenNetwork(request.from, method.id, inputs[0]!);
-  const isImages = inputs.every(({ modality }) => modality === 'image');
-  const items = await listItems(request.data, isImages ? 'image' : 'audio');
+  const modality = itemModalityOf(inputs);
+  const items = await listItems(request.data, modality);
   if (items.length < 2) throw new ConfigError(`${items.length} item to train on; at least 2 are needed.`);
   const engine = await useEngine(request.engine);
   const unlock = await lockDir(request.out);
@@ -67,17 +67,29 @@ export async function pretrain(request: PretrainRequest): Promise<PretrainOutcom
     await checkEngine(run, engine);
     const steps = described.reduce((sum, part) => sum + part.steps, 0);
     display.line(
-      `${method.id}, preset ${request.preset}: ${method.stages ? `${plan.parts.length} stages, ` : ''}${steps} steps on ${items.length} ${isImages ? 'images' : 'recordings'}; ` +
+      `${method.id}, preset ${request.preset}: ${method.stages ? `${plan.parts.length} stages, ` : ''}${steps} steps on ${items.length} ${itemNames[modality]}; ` +
         `engine ${engine.engine} ${engine.version} (${engine.reason}), ${engine.threads} threads; run directory ${run.path}`,
     );
     const summary = method.stages
       ? await runStages(run, request, plan, items, given)
       : await trainPart({ run, root: run, request, plan, part: plan.parts[0]!, items, earlier: [], given });
     await rm(run.file('cache'), { recursive: true, force: true });
-    return { ...summary, engine, items: items.length, isImages };
+    return { ...summary, engine, items: items.length, modality };
   } finally {
     await unlock();
   }
+}
+
+const itemNames: Readonly<Record<ItemModality, string>> = {
+  audio: 'recordings',
+  image: 'images',
+  'audio-visual': 'scenes',
+};
+
+/** What files a run takes: one kind for all its parts. */
+function itemModalityOf(inputs: readonly InputSpec[]): ItemModality {
+  const found = (['image', 'audio-visual'] as const).find((one) => inputs.every(({ modality }) => modality === one));
+  return found ?? 'audio';
 }
 
 function describePart({ stage, method, config, recipe }: Part, items: number) {
@@ -179,7 +191,7 @@ export async function runPretrain(name: string, options: PretrainOptions): Promi
   const out = options.out ?? `out/${method.replaceAll(/[^\w.-]+/g, '-')}-${options.preset}`;
   const display = createDisplay(options.display);
   try {
-    const { steps, seconds, waitingShare, isImages } = await pretrain({
+    const { steps, seconds, waitingShare, modality } = await pretrain({
       method,
       preset: options.preset,
       overrides: mergeConfig(file, combination, parseOverrides(options.set ?? [])),
@@ -197,11 +209,17 @@ export async function runPretrain(name: string, options: PretrainOptions): Promi
     });
     process.stdout.write(
       `${method}: ${steps} steps in ${seconds.toFixed(1)} s, ${(100 * waitingShare).toFixed(1)} % of it waiting for data.\n` +
-        `The network is in ${out}/model. Evaluate it: npx unlabel eval ${out} ${out}@init --tasks ${isImages ? 'images' : 'quickstart'}\n`,
+        `The network is in ${out}/model. ${evaluationHint(out, modality)}\n`,
     );
   } finally {
     display.close();
   }
+}
+
+/** The command that measures what was trained. */
+function evaluationHint(out: string, modality: ItemModality): string {
+  if (modality === 'audio-visual') return `Evaluate it: npx unlabel scenes ${out} ${out}@init --data SCENES`;
+  return `Evaluate it: npx unlabel eval ${out} ${out}@init --tasks ${modality === 'image' ? 'images' : 'quickstart'}`;
 }
 
 /** `multi --stages A,B` is the method `multi:A,B`; its own options are fields of its config. */

@@ -16,6 +16,7 @@ import {
 } from '@unlabel/core';
 import { createImageSource, imageInputOf } from './image-source.ts';
 import { labelsOf, type Item } from './items.ts';
+import { createSceneSource } from './scene-source.ts';
 
 /** Where an item's front-end output lies in the cache: frames are contiguous, `bands` values each. */
 export interface CacheEntry {
@@ -97,6 +98,8 @@ function multiHot(item: Item, vocabulary: ReadonlyMap<string, number>): NdArray 
 function createInputSource({ items, input, normalization, cache }: SourceOptions): Source {
   const image = imageInputOf(input);
   if (image) return createImageSource(items, image, cache);
+  if (input.modality === 'audio-visual')
+    return createSceneSource(items, { sampleRate: rateOf(input), channels: input.channels ?? 1 });
   const frontEnd = frontEndOf(input);
   const wanted = cropSamples(input);
   const rate = rateOf(input);

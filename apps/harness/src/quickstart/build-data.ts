@@ -21,7 +21,7 @@ const labels: Record<BuildProgress['phase'], string> = {
 
 /** Build what is missing of a suite. Parts that cannot be built are warned of; none at all is a DataError. */
 export async function buildData({ suite, out, only, workers, display }: BuildRequest): Promise<void> {
-  if (suite !== 'quickstart' && suite !== 'audio' && suite !== 'images')
+  if (suite !== 'quickstart' && suite !== 'audio' && suite !== 'images' && suite !== 'binaural')
     throw new ConfigError(unknownName('suite', suite, suiteNames));
   let current: { phase: string; progress: Progress } | undefined;
   const parts = await buildSuite({

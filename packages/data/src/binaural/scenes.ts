@@ -24,7 +24,12 @@ export interface Scene {
   readonly frames: NdArray;
   /** φ of each picture, in radians. */
   readonly azimuths: Float32Array;
+  /** [2, N]: what a second pair of ears hears, turned by `turnedBy` to the right. */
+  readonly turned: NdArray;
 }
+
+/** Degrees between the two pairs of ears. */
+export const turnedBy = 30;
 
 /** Widest azimuth in degrees, either side. */
 const widest = 80;
@@ -38,16 +43,20 @@ export function renderScene(recording: Float32Array, kind: number, rng: Rng, opt
   if (recording.length < 2) throw new ConfigError('renderScene: the recording has no samples.');
   const path = sourcePath(rng.fork('path'), options.speed);
   const mono = grains(recording, Math.round(seconds * sampleRate), sampleRate, rng.fork('grains'));
-  const [left, right] = renderBinaural(mono, sampleRate, path);
-  const audio = new Float32Array(2 * left.length);
-  audio.set(left);
-  audio.set(right, left.length);
+  const heard = (turn: number): NdArray => {
+    const [left, right] = renderBinaural(mono, sampleRate, (t) => path(t) - (turn * Math.PI) / 180);
+    const data = new Float32Array(2 * left.length);
+    data.set(left);
+    data.set(right, left.length);
+    return { data, shape: [2, left.length] };
+  };
   const count = Math.floor(seconds * frameRate);
   const azimuths = Float32Array.from({ length: count }, (_, t) => path((t + 0.5) / frameRate));
   return {
-    audio: { data: audio, shape: [2, left.length] },
+    audio: heard(0),
     frames: drawFrames(azimuths, kind, options.size),
     azimuths,
+    turned: heard(turnedBy),
   };
 }
 
@@ -98,10 +107,13 @@ function drawFrames(azimuths: Float32Array, kind: number, [height, width]: reado
   return { data, shape: [azimuths.length, height, width, 3] };
 }
 
+/** The part of the suite `binaural`. */
+export const scenesId = 'binaural-scenes';
+
 /** What the generated scenes are, for whoever meets them. */
 export const sceneCard = {
   title: 'Generated binaural scenes',
-  what: 'Real recordings as grains of 0.2 s, rendered at a moving azimuth, with pictures of a disc at the source. No room, no heads measured, one source, no speech of streets.',
+  what: 'Real recordings as grains of 0.2 s, rendered at a moving azimuth, with pictures of a disc at the source. Simulated: no room, no measured head, one source at a time, no street.',
   rendering: 'ITD 0.0875 m / 343 m/s · (φ + sin φ); 6 dB · sin φ between the ears; azimuth within ±80°.',
   licence: 'that of the recordings it is made from',
   use: 'To train and test spatial pretext tasks; results on it say nothing of streets or of OmniAudio.',

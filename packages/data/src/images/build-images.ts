@@ -3,10 +3,11 @@
  * VOC). Each task is built in a temporary folder and renamed when complete; what is complete is left alone. The same bytes on
  * every run.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ConfigError, isUnlabelError, unknownName } from '@unlabel/core';
 import { sha256 } from '@unlabel/formats';
+import { removeAbandoned } from '../abandoned.ts';
 import { requirePackages } from '../packages.ts';
 import { readMarker, writeMarker, type BuildOptions, type BuiltPart } from '../parts.ts';
 import { notice, treeHash } from '../task-files.ts';
@@ -34,7 +35,7 @@ export async function buildImages({
   const wanted = imageTasks.filter(({ id }) => only?.includes(id) ?? true);
   const root = join(out, 'images');
   mkdirSync(root, { recursive: true });
-  removeAbandoned(root);
+  removeAbandoned(root, temporaryPrefix);
   const report: BuiltPart[] = [];
   for (const [i, task] of wanted.entries()) {
     onProgress?.({ phase: 'compose', done: i, total: wanted.length });
@@ -68,22 +69,5 @@ async function buildOne(task: ImageSuiteTask, root: string, packagesFrom: string
     return { id, dir, state: 'failed', fault: error.message };
   } finally {
     rmSync(temporary, { recursive: true, force: true });
-  }
-}
-
-/** Temporary folders of builds that were killed. */
-function removeAbandoned(root: string): void {
-  for (const name of readdirSync(root).filter((entry) => entry.startsWith(temporaryPrefix))) {
-    const pid = Number.parseInt(name.slice(temporaryPrefix.length), 10);
-    if (!isRunning(pid) && existsSync(join(root, name))) rmSync(join(root, name), { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

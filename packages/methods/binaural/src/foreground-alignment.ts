@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { networkOf } from '@unlabel/backbones';
 import { DataError, defineMethod, type Rng } from '@unlabel/core';
+import { presets } from './presets.ts';
 import {
   audioNetwork,
   binauralInput,
@@ -18,7 +19,6 @@ import {
   windowOf,
   type BinauralModel,
 } from './shared.ts';
-import { small } from './small.ts';
 
 export const foregroundAlignmentConfig = z.strictObject({
   ...sharedConfig,
@@ -36,7 +36,7 @@ export const foregroundAlignment = defineMethod<typeof foregroundAlignmentConfig
   },
   config: foregroundAlignmentConfig,
   recipe: sharedRecipe,
-  presets: { paper: { note: 'The published audio network; heads and recipe are ours.' }, smoke: small },
+  presets: { ...presets, smoke: { ...presets.smoke, config: { ...presets.smoke.config, offset: [0.3, 0.8] } } },
   accumulates: true,
   input: binauralInput,
   views:

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { networkOf } from '@unlabel/backbones';
 import { defineMethod } from '@unlabel/core';
+import { presets } from './presets.ts';
 import {
   audioNetwork,
   binauralInput,
@@ -18,7 +19,6 @@ import {
   windowOf,
   type BinauralModel,
 } from './shared.ts';
-import { small } from './small.ts';
 
 export const spatialAlignmentConfig = z.strictObject(sharedConfig);
 
@@ -32,7 +32,7 @@ export const spatialAlignment = defineMethod<typeof spatialAlignmentConfig, Bina
   },
   config: spatialAlignmentConfig,
   recipe: sharedRecipe,
-  presets: { paper: { note: 'The published audio network; heads and recipe are ours.' }, smoke: small },
+  presets,
   accumulates: true,
   input: binauralInput,
   views:

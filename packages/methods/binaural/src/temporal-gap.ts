@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { networkOf } from '@unlabel/backbones';
 import { defineMethod } from '@unlabel/core';
+import { presets } from './presets.ts';
 import {
   audioNetwork,
   binauralInput,
@@ -17,7 +18,6 @@ import {
   windowOf,
   type BinauralModel,
 } from './shared.ts';
-import { small } from './small.ts';
 
 export const temporalGapConfig = z.strictObject({
   ...sharedConfig,
@@ -36,7 +36,11 @@ export const temporalGap = defineMethod<typeof temporalGapConfig, BinauralModel>
   },
   config: temporalGapConfig,
   recipe: sharedRecipe,
-  presets: { paper: { note: 'The published audio network; heads and recipe are ours.' }, smoke: small },
+  presets: {
+    ...presets,
+    generated: { ...presets.generated, config: { ...presets.generated.config, gaps: [0, 2] } },
+    smoke: { ...presets.smoke, config: { ...presets.smoke.config, gaps: [0, 0.3] } },
+  },
   accumulates: true,
   input: binauralInput,
   views:

@@ -26,8 +26,8 @@ export interface Distillation {
   readonly beta: number;
   /** τ of `contrastive`. */
   readonly temperature: number;
-  /** Array of the batch whose features are compared. */
-  readonly view: string;
+  /** Array of the batch whose features are compared; default its first. */
+  readonly view?: string | undefined;
 }
 
 interface Continued extends Model {
@@ -68,8 +68,9 @@ function distill(
   { backbone, frozen }: Continued,
   batch: Batch,
   step: Step,
-  { distance, temperature, view }: Distillation,
+  { distance, temperature, view: wanted }: Distillation,
 ): Scalar {
+  const view = wanted ?? Object.keys(batch)[0]!;
   const x = batch[view];
   if (!x)
     throw new ConfigError(

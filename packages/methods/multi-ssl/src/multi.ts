@@ -20,8 +20,8 @@ export const multiFields = {
   distance: z.enum(['none', 'euclidean', 'contrastive']).default('contrastive'),
   beta: z.number().min(0).default(1).meta({ symbol: 'β' }),
   temperature: z.number().positive().default(0.1).meta({ symbol: 'τ' }),
-  /** Array of the batch whose features the distance compares. */
-  view: z.string().default('view1'),
+  /** Array of the batch whose features the distance compares; default its first (`view1`, `audio1`). */
+  view: z.string().optional(),
   /** How `joint` weighs the losses. */
   weighting: z.enum(['fixed', 'uncertainty']).default('fixed'),
   /** w by method id, for `fixed`; 1 where none is given. */
