@@ -17,8 +17,10 @@ import { register as predict } from './commands/predict.ts';
 import { register as pretrain } from './commands/pretrain.ts';
 import { register as quickstart } from './commands/quickstart.ts';
 import { register as results } from './commands/results.ts';
+import { register as scenes } from './commands/scenes.ts';
 import { register as score } from './commands/score.ts';
 import { register as show } from './commands/show.ts';
+import { register as strategies } from './commands/strategies.ts';
 import { register as tasks } from './commands/tasks.ts';
 import { register as validate } from './commands/validate.ts';
 import { register as zoo } from './commands/zoo.ts';
@@ -49,6 +51,8 @@ for (const register of [
   evaluate,
   fewShot,
   invariance,
+  scenes,
+  strategies,
   leaderboard,
   embed,
   validate,

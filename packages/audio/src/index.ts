@@ -1,5 +1,6 @@
 export * from './dct.ts';
 export * from './decode.ts';
+export * from './envelope.ts';
 export * from './fft.ts';
 export * from './frames.ts';
 export * from './front-end.ts';

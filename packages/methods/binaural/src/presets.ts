@@ -15,7 +15,7 @@ export const generated = {
     visualStem: 'large' as const,
     fusionWidth: 64,
   },
-  recipe: { lr: 3e-3, batchSize: 32, steps: 450 },
+  recipe: { lr: 3e-3, batchSize: 16, steps: 450 },
 };
 
 /** A network that learns these tasks on generated scenes in seconds. */

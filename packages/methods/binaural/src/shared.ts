@@ -111,8 +111,7 @@ export function windowOf(audio: NdArray, start: number, config: SharedConfig, ar
     ears = [mean, mean];
   }
   if (areEarsSwapped) ears.reverse();
-  const energy = ears.reduce((sum, ear) => ear.reduce((total, value) => total + value * value, sum), 0);
-  const scale = 0.1 / Math.max(1e-6, Math.sqrt(energy / (2 * length)));
+  const scale = loudnessFactor(ears);
   const { nFft, winLength, hopLength } = config;
   const spectra = ears.map((ear) =>
     stft(
@@ -129,6 +128,12 @@ export function windowOf(audio: NdArray, start: number, config: SharedConfig, ar
     }
   });
   return { data, shape: [2, bins, frames] };
+}
+
+/** What brings windows of both ears to an RMS of 0.1 over the two. */
+export function loudnessFactor(ears: readonly Float32Array[]): number {
+  const energy = ears.reduce((sum, ear) => ear.reduce((total, value) => total + value * value, sum), 0);
+  return 0.1 / Math.max(1e-6, Math.sqrt(energy / (2 * ears[0]!.length)));
 }
 
 /** The picture at `place` (0…1 of the scene) [H, W, 4]: its colours, mirrored where asked, and the column −1…1. */
