@@ -83,8 +83,12 @@ async function headOf(source: string | Uint8Array): Promise<Uint8Array> {
   }
 }
 
-/** libvips' words for a file that ends early, in its several loaders. */
-const cutOff = /premature end|truncated|read error|not enough|unexpected end|out of order read|too few bytes|EOF/i;
+/**
+ * libvips' words for a file that ends early, in its several loaders. It keeps them in one place for all threads: what another thread took
+ * away is an "Unknown error" here, of a file whose kind was recognised.
+ */
+const cutOff =
+  /premature end|truncated|read error|not enough|unexpected end|out of order read|too few bytes|EOF|unknown error/i;
 
 /** Ours as they are; what libvips throws as a fault of the file. */
 function faultOf(error: unknown, name: string): Error {
