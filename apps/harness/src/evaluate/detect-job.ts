@@ -31,6 +31,7 @@ import { imageInputOf } from '@unlabel/zoo';
 import type { ModelDescription } from '../models/describe.ts';
 import { isNetwork, openImageNetwork } from '../models/resolve.ts';
 import { version } from '../version.ts';
+import { modelEntry } from './result-file.ts';
 
 export interface DetectJob {
   readonly kind: 'detect';
@@ -100,16 +101,7 @@ export async function runDetectJob(
     const seconds = round((performance.now() - start) / 1000);
     await writeJsonAtomic(file, {
       schema: 1,
-      model: {
-        id: model.id,
-        method: model.method,
-        fingerprint: model.fingerprint,
-        params: model.params,
-        embeddingSize: backbone.width,
-        sampleRate: 0,
-        source: model.source,
-        sawUnlabelled: [...model.sawUnlabelled],
-      },
+      model: modelEntry(model, backbone.width),
       task: { id: task.id, revision: task.revision, predictionType: 'multilabel', modality: 'image' },
       protocol: { id: protocol, options: { ...config } },
       seed,

@@ -18,6 +18,7 @@ import type { ModelDescription } from '../models/describe.ts';
 import { version } from '../version.ts';
 import { fileJournal } from './journal.ts';
 import { openAnyTask } from './open-task.ts';
+import { modelEntry } from './result-file.ts';
 import { readSplits, type EmbeddedTask } from './splits.ts';
 
 export interface ProbeJob extends EmbeddedTask {
@@ -95,16 +96,7 @@ export async function runProbeJob(
   const isPartial = job.folds !== undefined || limit !== undefined;
   await writeJsonAtomic(file, {
     schema: 1,
-    model: {
-      id: model.id,
-      method: model.method,
-      fingerprint: model.fingerprint,
-      params: model.params,
-      embeddingSize: read.width,
-      sampleRate: model.sampleRate,
-      source: model.source,
-      sawUnlabelled: [...model.sawUnlabelled],
-    },
+    model: modelEntry(model, read.width),
     task: {
       id: task.id,
       revision: task.revision,

@@ -20,6 +20,18 @@ export interface ResultKey {
   readonly limit?: number | undefined;
 }
 
+/** A model as results state it. */
+export const modelEntry = (model: ModelDescription, embeddingSize: number): Result['model'] => ({
+  id: model.id,
+  method: model.method,
+  fingerprint: model.fingerprint,
+  params: model.params,
+  embeddingSize,
+  sampleRate: model.sampleRate,
+  source: model.source,
+  sawUnlabelled: [...model.sawUnlabelled],
+});
+
 /** Partial results have names of their own: they never take a whole result's place. */
 export function resultFile(
   { out, protocol, seed, folds, limit }: ResultKey,
