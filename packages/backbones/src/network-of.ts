@@ -2,6 +2,9 @@
 import { canonicalJson, ConfigError, type Backbone, type BuildContext } from '@unlabel/core';
 import { disposeParams } from '@unlabel/engine';
 
+/** Fields that say how a new network begins: they do not matter to one that is given. */
+const beginnings = new Set(['isZeroInit']);
+
 /**
  * The network a method trains: `context.backbone` where one is given and `build` would make the same, else `build()`.
  * @throws ConfigError when the given one is of another family or config, saying in what they differ
@@ -16,7 +19,8 @@ export function networkOf<B extends Backbone>(context: BuildContext, build: () =
     throw new ConfigError(`the network to share is ${found.id}, and the method trains ${own.id}.`);
   const keys = [...new Set([...Object.keys(found.config), ...Object.keys(own.config)])];
   const differ = keys.filter(
-    (key) => canonicalJson(found.config[key] ?? null) !== canonicalJson(own.config[key] ?? null),
+    (key) =>
+      !beginnings.has(key) && canonicalJson(found.config[key] ?? null) !== canonicalJson(own.config[key] ?? null),
   );
   if (differ.length > 0) {
     const list = differ.map(

@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
+import { buildResnet } from '@unlabel/backbones';
 import { createRng, goldenTensor, parseConfig, type Step, type Tensor } from '@unlabel/core';
 import { countParams, expectNoLeak, selectParams, testEngine, tf, valueAndGrads } from '@unlabel/engine';
 import { byolDecay } from '@unlabel/objectives';
@@ -26,6 +27,20 @@ test("has the paper's heads, and its two augmentations", () => {
   ]);
   const changed = parseConfig(byolConfig, { view2: { flip: 0 } }, 'test');
   expect(changed.view2).toEqual({ ...config.view2, flip: 0 }); // one field alone
+});
+
+test('trains a given network, and its target begins as that', async () => {
+  const config = parseConfig(byolConfig, byolMethod.presets['smoke']!.config!, 'test');
+  const given = buildResnet({ ...config.backbone, isZeroInit: false }, createRng(7));
+  const model = byolMethod.build(config, { rng: createRng(1), backbone: given });
+  expect(model.backbone).toBe(given);
+  const name = 'layer1.0.conv1.weight';
+  expect(model.trainable.get(`backbone.${name}`)).toBe(given.params.get(name));
+  const target = model.state.get(`target.backbone.${name}`)!;
+  expect(target).not.toBe(given.params.get(name));
+  expect(await target.data()).toEqual(await given.params.get(name)!.data());
+  const wide = buildResnet({ ...config.backbone, widths: [8, 8, 16, 32] }, createRng(7));
+  expect(() => byolMethod.build(config, { rng: createRng(1), backbone: wide })).toThrow(/differs in widths/);
 });
 
 test('the target gets no gradient, and follows by the decay of the step', async () => {

@@ -7,7 +7,7 @@
  * Legend: B rows, S side of a view, D backbone width, U hidden width of the heads, P projection width.
  */
 import { drawingView, imageInput, imageInputFields, imageViewWith, twoImageViews } from '@unlabel/augment';
-import { buildResnet, resnetConfigSchema, type Resnet } from '@unlabel/backbones';
+import { buildResnet, networkOf, resnetConfigSchema, type Resnet } from '@unlabel/backbones';
 import { defineMethod, type Batch, type Model, type Rng, type Tensor } from '@unlabel/core';
 import { buffersOf, emaUpdate, mergeParams, prefixed, tf, trainableOf, withoutGradient } from '@unlabel/engine';
 import { mlp, type Layer } from '@unlabel/nn';
@@ -116,9 +116,13 @@ export const byolMethod = defineMethod<typeof byolConfig, Byol>({
   input: imageInput,
   views: (config) => twoImageViews('byol', [config.view1, config.view2], config),
 
-  build(config, { rng }) {
-    const online = buildNetwork(config, rng.fork('online'));
-    const target = buildNetwork(config, rng.fork('target')); // weights of its own, as in [1]
+  build(config, context) {
+    const { rng } = context;
+    const build = (name: string, make: (rng: Rng) => Resnet): Network => networkWith(make, config, rng.fork(name));
+    const fresh = (own: Rng): Resnet => buildResnet(config.backbone, own);
+    const online = build('online', (own) => networkOf(context, () => fresh(own)));
+    // weights of its own, as in [1]; a trained network would unlearn from random ones, so its target begins as it does
+    const target = build('target', (own) => (context.backbone ? online.backbone.clone() : fresh(own)));
     const { headWidth, projectionWidth } = config;
     const predictor = mlp({ widths: [projectionWidth, headWidth, projectionWidth] }, rng.fork('predictor'));
     const params = mergeParams(paramsOf(online), prefixed('predictor', predictor.params));
@@ -148,8 +152,8 @@ export const byolMethod = defineMethod<typeof byolConfig, Byol>({
   },
 });
 
-function buildNetwork(config: ByolConfig, rng: Rng): Network {
-  const backbone = buildResnet(config.backbone, rng.fork('backbone'));
+function networkWith(make: (rng: Rng) => Resnet, config: ByolConfig, rng: Rng): Network {
+  const backbone = make(rng.fork('backbone'));
   const widths = [backbone.width, config.headWidth, config.projectionWidth];
   return { backbone, projector: mlp({ widths }, rng.fork('projector')) };
 }
