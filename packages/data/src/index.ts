@@ -1,6 +1,7 @@
 export * from './build-suite.ts';
 export { buildBinaural, type SceneLine } from './binaural/build-binaural.ts';
 export { sceneClasses } from './binaural/recordings.ts';
+export { importOmniAudio, type ImportedOmniAudio, type OmniAudioOptions } from './binaural/omniaudio.ts';
 export * from './binaural/render.ts';
 export * from './binaural/scenes.ts';
 export { imageTasks } from './images/index.ts';

@@ -1,4 +1,4 @@
-/** `unlabel data build|verify`: the embedded suites. */
+/** `unlabel data build|verify`: the embedded suites; `data import`: sets that users have. */
 import type { Command } from 'commander';
 import { collect, examples, withDisplay, withWorkers, workersOf } from '../options.ts';
 
@@ -33,6 +33,24 @@ export function register(program: Command): void {
         ...(options.only && { only: options.only }),
       });
       display.close();
+    },
+  );
+  const bring = data
+    .command('import <set> <dir>')
+    .description('a data set you have, in its authors’ layout: omniaudio (streets, eight microphones and a camera)')
+    .option('-o, --out <dir>', 'folder to write to', 'out/data/omniaudio')
+    .option('--size <height>x<width>', 'pixels of the pictures', '64x128')
+    .addHelpText(
+      'after',
+      examples([
+        'unlabel data import omniaudio ~/dataset_public -o ~/omniaudio',
+        'unlabel pretrain spatial-alignment --data ~/omniaudio          its scenes 1–114',
+      ]),
+    );
+  withDisplay(bring).action(
+    async (set: string, dir: string, options: { out: string; size: string; display?: string }) => {
+      const { importData } = await import('../quickstart/import-data.ts');
+      await importData(set, dir, options);
     },
   );
   data

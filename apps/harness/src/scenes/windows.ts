@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { stft } from '@unlabel/audio';
 import { loudnessFactor, windowOf, type SharedConfig } from '@unlabel/binaural';
 import { DataError, unknownName, type NdArray } from '@unlabel/core';
-import { readJson } from '@unlabel/formats';
+import { decodeNpy, readJson } from '@unlabel/formats';
 import { loadChannels, loadFrames } from '../pretrain/scene-source.ts';
 
 /** Windows of each scene, evenly from its beginning to its end. */
@@ -31,7 +31,7 @@ export const complexOptions = ({ nFft, winLength }: SharedConfig) => ({ nFft, wi
 /** A pixel of a disc has a channel above this. */
 const visible = 0.25;
 
-const lineSchema = z.looseObject({ file: z.string(), frames: z.string(), turned: z.string(), labels: z.array(z.string()).length(1) }); // prettier-ignore
+const lineSchema = z.looseObject({ file: z.string(), frames: z.string(), turned: z.string(), labels: z.array(z.string()).length(1), masks: z.string().optional() }); // prettier-ignore
 const cardSchema = z.looseObject({ classes: z.array(z.string()).min(1) });
 
 /** Classes of a built set of scenes, from its card. */
@@ -53,8 +53,11 @@ export async function readWindows(dir: string, split: string, config: SharedConf
   const rows: Row[] = [];
   for (const [i, line] of text.trim().split('\n').entries()) {
     const parsed = lineSchema.safeParse(JSON.parse(line));
-    if (!parsed.success) throw new DataError(`${index}:${i + 1}: expected file, frames, turned and one label.`);
-    const { file, frames, turned, labels } = parsed.data;
+    if (!parsed.success)
+      throw new DataError(
+        `${index}:${i + 1}: expected file, frames, turned and one label (OmniAudio has labels where its label maps were imported).`,
+      );
+    const { file, frames, turned, labels, masks } = parsed.data;
     const kind = classes.indexOf(labels[0]!);
     if (kind < 0) throw new DataError(`${index}:${i + 1}: ${unknownName('class', labels[0]!, classes)}`);
     const at = (path: string): string => join(dirname(index), path);
@@ -62,7 +65,8 @@ export async function readWindows(dir: string, split: string, config: SharedConf
     const [audio, other, pictures] = await Promise.all([loadChannels(at(file), format), loadChannels(at(turned), format), loadFrames(at(frames))]); // prettier-ignore
     if (other.data.length !== audio.data.length)
       throw new DataError(`${at(turned)}: it is not as long as ${at(file)}.`);
-    rows.push(...windowsOf({ scene: i, kind, audio, other, pictures }, config));
+    const seen = masks === undefined ? discClasses(pictures, kind) : await loadClasses(at(masks), pictures);
+    rows.push(...windowsOf({ scene: i, kind, audio, other, seen }, config));
   }
   return {
     count: rows.length,
@@ -80,7 +84,8 @@ interface Scene {
   readonly kind: number;
   readonly audio: NdArray;
   readonly other: NdArray;
-  readonly pictures: NdArray;
+  /** Class of each pixel of each picture [T, H, W]. */
+  readonly seen: NdArray;
 }
 
 interface Row extends Pick<Scene, 'scene' | 'kind'> {
@@ -90,7 +95,7 @@ interface Row extends Pick<Scene, 'scene' | 'kind'> {
   readonly difference: NdArray;
 }
 
-function windowsOf({ scene, kind, audio, other, pictures }: Scene, config: SharedConfig): Row[] {
+function windowsOf({ scene, kind, audio, other, seen }: Scene, config: SharedConfig): Row[] {
   const length = Math.round(config.seconds * config.sampleRate);
   const size = audio.shape[1]!;
   if (size < length) throw new DataError(`scene ${scene}: it has ${size} samples, and a window ${length}.`);
@@ -105,21 +110,35 @@ function windowsOf({ scene, kind, audio, other, pictures }: Scene, config: Share
       scene,
       kind,
       spectrum: windowOf(audio, start, config),
-      pixels: pixelsOf(pictures, (start + length / 2) / size, kind),
+      pixels: pixelsOf(seen, (start + length / 2) / size),
       heard: spectrumOf(ears),
       difference: spectrumOf(ears.map((ear, e) => ear.map((value, i) => value - turned[e]![i]!))),
     };
   });
 }
 
-function pixelsOf({ data, shape }: NdArray, place: number, kind: number): NdArray {
+/** Generated pictures are black but for the disc of the scene's class. */
+function discClasses({ data, shape }: NdArray, kind: number): NdArray {
+  const [count, height, width] = shape as [number, number, number];
+  const classes = Float32Array.from({ length: count * height * width }, (_, i) =>
+    Math.max(data[3 * i]!, data[3 * i + 1]!, data[3 * i + 2]!) > visible ? kind + 1 : 0,
+  );
+  return { data: classes, shape: [count, height, width] };
+}
+
+/** Classes a data set brings along, a byte a pixel. */
+async function loadClasses(path: string, pictures: NdArray): Promise<NdArray> {
+  const { data, shape } = decodeNpy(await readFile(path), path);
+  const wanted = pictures.shape.slice(0, 3);
+  if (!(data instanceof Uint8Array) || String(shape) !== String(wanted))
+    throw new DataError(`${path}: expected classes as bytes [${wanted.join(', ')}], found ${data.constructor.name} [${shape.join(', ')}].`); // prettier-ignore
+  return { data: Float32Array.from(data), shape };
+}
+
+function pixelsOf({ data, shape }: NdArray, place: number): NdArray {
   const [count, height, width] = shape as [number, number, number];
   const from = Math.min(count - 1, Math.floor(place * count)) * height * width;
-  const classes = Float32Array.from({ length: height * width }, (_, i) => {
-    const at = 3 * (from + i);
-    return Math.max(data[at]!, data[at + 1]!, data[at + 2]!) > visible ? kind + 1 : 0;
-  });
-  return { data: classes, shape: [height, width] };
+  return { data: Float32Array.from(data.subarray(from, from + height * width)), shape: [height, width] };
 }
 
 /** Spectrum [F, T, 2] → its real and its imaginary part [T, F]. */
