@@ -60,6 +60,12 @@ export async function runGoldens(dir: string, options: GoldenOptions = {}): Prom
   return { engine, outcomes };
 }
 
+/** Names of the goldens under a directory that no target computes. */
+export async function goldensWithoutTarget(dir: string): Promise<string[]> {
+  const [files, targets] = [await findGoldens(dir), await collectTargets()];
+  return files.map(({ golden }) => golden.name).filter((name) => pickTarget(targets, name) === undefined);
+}
+
 interface Found {
   readonly path: string;
   readonly golden: GoldenFile;

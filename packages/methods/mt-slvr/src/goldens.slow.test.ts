@@ -9,7 +9,6 @@ test.each([
   ['split', 20],
   ['bn', 25],
   ['series', 21],
-  ['parallel', 39],
 ] as const)(
   'golden mtslvr-resnet18-%s is met: outputs, losses, gradients, running statistics',
   async (adapter, count) => {
@@ -18,5 +17,5 @@ test.each([
     expect(checks.length).toBe(count);
     expect(failuresOf(checks)).toEqual([]);
   },
-  120_000,
+  600_000,
 );
