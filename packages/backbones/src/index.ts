@@ -28,6 +28,7 @@ export * from './mt-slvr-resnet.ts';
 export * from './network-of.ts';
 export { progressive } from './progressive.ts';
 export * from './resnet.ts';
+export { stageTaps, tapStage, type StageTap } from './stage-tap.ts';
 export * from './tempo-tcn.ts';
 export * from './vit.ts';
 

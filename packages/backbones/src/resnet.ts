@@ -66,7 +66,10 @@ interface Block {
   forward(x: Tensor, options: LayerOptions): Tensor;
 }
 
-/** Feature maps offered by name: `stem`, `layer1`, …, `layer4` [B, H/s, W/s, C], s = 4, 4, 8, 16, 32 (large stem). */
+/**
+ * Feature maps offered by name: `stem`, `layer1`, …, `layer4` [B, H/s, W/s, C], s = 4, 4, 8, 16, 32 (large stem), and `conv1`, the stem
+ * before its pool, s = 2.
+ */
 export const resnet: BackboneFamily = { id: 'resnet', build: buildResnet };
 
 export function buildResnet(config: Readonly<Record<string, unknown>>, rng: Rng): Resnet {
@@ -113,6 +116,7 @@ export function buildResnet(config: Readonly<Record<string, unknown>>, rng: Rng)
       return map;
     };
     const first = stem.forward(x, call); // [B, H/2, W/2, C]
+    if (options.maps?.includes('conv1')) maps['conv1'] = first;
     let h = keep('stem', isLarge ? pool.forward(first, call) : first); // [B, H/4, W/4, C]
     stages.forEach((blocks, i) => {
       h = keep(

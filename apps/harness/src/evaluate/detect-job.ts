@@ -29,7 +29,7 @@ import {
 } from '@unlabel/tasks';
 import { imageInputOf } from '@unlabel/zoo';
 import type { ModelDescription } from '../models/describe.ts';
-import { isNetwork, openImageNetwork } from '../models/resolve.ts';
+import { isNetwork, openImageNetwork, tapOf } from '../models/resolve.ts';
 import { version } from '../version.ts';
 import { modelEntry } from './result-file.ts';
 
@@ -55,7 +55,10 @@ const folder = 'detections';
 
 /** @throws ConfigError for a model that has no maps: statistics, models made elsewhere, chance */
 export function checkDetects({ ref, id }: ModelDescription, protocol: string): void {
-  if (!isDetectionProtocol(protocol) || isNetwork(ref)) return;
+  if (!isDetectionProtocol(protocol)) return;
+  const tap = tapOf(ref);
+  if (tap) throw new ConfigError(`${id}: ${protocol} takes the maps of all stages; leave #${tap} away.`);
+  if (isNetwork(ref)) return;
   throw new ConfigError(
     `${id}: ${protocol} needs the maps of a network, and ${id} gives one vector an image. Evaluate it with another protocol (\`unlabel ls protocols\`).`,
   );

@@ -1,11 +1,12 @@
 /** What evaluation needs to know of a model before a worker opens it: read from its config, without the engine. */
 import { createRng, load, type ModelConfig } from '@unlabel/core';
+import { sha256 } from '@unlabel/formats';
 import { methods } from '../registry.ts';
 import { statisticsBaseline, type BaselineId } from './baselines.ts';
 import { countValues, fingerprintFile, readModelConfig } from '@unlabel/zoo/files';
 import { colorStats, isImageBaseline, randomBackboneConfig, randomBackboneFingerprint } from './image-baselines.ts';
 import { readFeatures } from './features.ts';
-import type { ModelRef } from './resolve.ts';
+import { tapOf, type ModelRef } from './resolve.ts';
 
 export interface ModelDescription {
   readonly ref: ModelRef;
@@ -23,6 +24,13 @@ export interface ModelDescription {
 }
 
 export async function describeModel(ref: ModelRef): Promise<ModelDescription> {
+  const described = await describeWhole(ref);
+  const tap = tapOf(ref);
+  if (tap === undefined) return described;
+  return { ...described, fingerprint: sha256(`${described.fingerprint} ${tap} v1`) }; // other embeddings
+}
+
+async function describeWhole(ref: ModelRef): Promise<ModelDescription> {
   switch (ref.kind) {
     case 'chance':
       return {

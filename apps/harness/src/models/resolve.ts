@@ -1,6 +1,7 @@
 /** From what the user writes as MODEL to an Embedder. Workers resolve the same reference again in their own process. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { StageTap } from '@unlabel/backbones';
 import { ConfigError, unknownName, type Embedder, type ImageEmbedder } from '@unlabel/core';
 import type { NetworkOptions } from '@unlabel/zoo';
 import { methods } from '../registry.ts';
@@ -17,20 +18,26 @@ import { featuresEmbedder, featuresRef, type FeaturesRef } from './features.ts';
 import type { OnnxModelRef } from './onnx/onnx-embedder.ts';
 import type { PythonModelRef } from './python/python-embedder.ts';
 
+/** A network of ours. */
+interface NetworkRef {
+  readonly id: string;
+  /** Of images: the stage that its embedding is taken from; left out, the network's own. */
+  readonly tap?: StageTap;
+}
+
 /** A model by where it is found; plain data, so that it can be sent to a worker. */
 export type ModelRef =
   | { readonly kind: 'baseline'; readonly id: string }
   | { readonly kind: 'chance'; readonly id: string }
-  | { readonly kind: 'directory'; readonly id: string; readonly dir: string; readonly source: string }
-  | {
+  | (NetworkRef & { readonly kind: 'directory'; readonly dir: string; readonly source: string })
+  | (NetworkRef & {
       readonly kind: 'random';
-      readonly id: string;
       readonly method: string;
       readonly preset: string;
       readonly seed: number;
-    }
+    })
   /** A network of images as it starts. */
-  | { readonly kind: 'backbone'; readonly id: string; readonly backbone: string; readonly seed: number }
+  | (NetworkRef & { readonly kind: 'backbone'; readonly backbone: string; readonly seed: number })
   | PythonModelRef
   | OnnxModelRef
   | FeaturesRef;
@@ -51,6 +58,7 @@ export const modelForms = [
   'a checkpoint of the zoo by its id (`unlabel zoo ls`)',
   'random:METHOD[@PRESET] (a fresh network, --seed)',
   `random:BACKBONE, for images: ${Object.keys(randomBackbones).join(', ')} (--seed)`,
+  'any of these networks with #conv1 or #res2 … #res5, for images: the map of that stage, averaged over a few windows',
   ...imageBaselineIds.map((id) => `${id}, for images (what colours there are, and where)`),
   ...baselineIds.map((id) => `${id} (mean and standard deviation over time)`),
   'python:MODULE[?weights=PATH&python=EXE&timeout=SECONDS] (a Python module with the HEAR API)',
@@ -61,6 +69,8 @@ export const modelForms = [
 
 /** Parse a MODEL argument; `seed` matters to `random:` only, `foreign` to `python:` only. */
 export function parseModel(text: string, seed: number, foreign: ForeignOptions = {}): ModelRef {
+  const [, whole, tap] = /^(.+)#(conv1|res[2-5])$/s.exec(text) ?? [];
+  if (whole !== undefined) return tappedRef(parseModel(whole, seed, foreign), tap as StageTap);
   if (text.startsWith('python:')) return pythonRef(text, foreign);
   if (text.startsWith('features:')) return featuresRef(text);
   if (text.endsWith('.onnx')) return onnxRef(text);
@@ -91,6 +101,12 @@ export function parseModel(text: string, seed: number, foreign: ForeignOptions =
   throw new ConfigError(
     `${unknownName('model', text, known)}\nA MODEL is one of:\n${modelForms.map((form) => `  - ${form}`).join('\n')}`,
   );
+}
+
+function tappedRef(ref: ModelRef, tap: StageTap): ModelRef {
+  const id = `${ref.id}#${tap}`;
+  if (ref.kind === 'directory' || ref.kind === 'random' || ref.kind === 'backbone') return { ...ref, id, tap };
+  throw new ConfigError(`${id}: expected a network of ours before #${tap}; ${ref.id} has no stages to look into.`);
 }
 
 function pythonRef(text: string, foreign: ForeignOptions): PythonModelRef {
@@ -134,8 +150,20 @@ const idOf = (base: string, isInit: boolean): string => `${base.split(/[\\/]/).a
 export const isNetwork = ({ kind }: ModelRef): boolean =>
   kind === 'directory' || kind === 'random' || kind === 'backbone';
 
+/** The stage that a model's embedding is taken from, if it is not the network's own. */
+export const tapOf = (ref: ModelRef): StageTap | undefined => ('tap' in ref ? ref.tap : undefined);
+
 /** The network of a model of images. The engine must be running. */
 export async function openImageNetwork(ref: ModelRef): Promise<NetworkOptions> {
+  const network = await openWholeNetwork(ref);
+  const tap = tapOf(ref);
+  if (tap === undefined) return network;
+  const [{ tapStage }, { imageInputOf }] = await Promise.all([import('@unlabel/backbones'), import('@unlabel/zoo')]);
+  const { size } = imageInputOf(network.config.input, network.source);
+  return { ...network, backbone: tapStage(network.backbone, tap, size) };
+}
+
+async function openWholeNetwork(ref: ModelRef): Promise<NetworkOptions> {
   switch (ref.kind) {
     case 'backbone':
       return randomBackboneNetwork(ref.id, ref.backbone, ref.seed);
@@ -163,6 +191,7 @@ export async function openImageModel(ref: ModelRef): Promise<ImageEmbedder> {
 
 /** Build the Embedder of a model of sounds. Networks need the engine running; `chance` has no embeddings. */
 export async function openModel(ref: ModelRef): Promise<Embedder> {
+  if (tapOf(ref)) throw new ConfigError(`${ref.id}: stages are looked into on images, not on sounds.`);
   switch (ref.kind) {
     case 'baseline':
       if (isImageBaseline(ref.id)) throw new ConfigError(`${ref.id}: takes images, no sounds.`);
