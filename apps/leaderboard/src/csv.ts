@@ -1,10 +1,10 @@
-/** leaderboard.csv: one row a model × task × metric, RFC 4180, in an order that depends on the results alone. */
-import { leaderboardColumns } from '@unlabel/core';
+/** leaderboard.csv: one row a model × task × metric, quoted as RFC 4180, in an order that depends on the results alone. */
+import { leaderboardColumns, type Result } from '@unlabel/core';
 import type { Board } from './board.ts';
 
 type Field = string | number | null;
 
-/** The board's results as CSV with CRLF line ends. Numbers are printed with the fewest digits that read back the same. */
+/** The board's results as CSV, lines ended by a newline. Numbers are printed with the fewest digits that read back the same. */
 export function boardCsv({ rows, tasks }: Board): string {
   const ordered = rows.toSorted((a, b) => (a.key < b.key ? -1 : 1));
   const lines = ordered.flatMap(({ cells, model, protocol, seed }) =>
@@ -24,7 +24,7 @@ export function boardCsv({ rows, tasks }: Board): string {
           n: result!.n,
           seed,
           seconds: Number((result!.time.embedSeconds + result!.time.probeSeconds).toFixed(3)),
-          engine: plainText(result!.environment['engine']),
+          engine: engineOf(result!) ?? '',
           params: model.params,
           source: model.source,
         }),
@@ -35,7 +35,11 @@ export function boardCsv({ rows, tasks }: Board): string {
   return [leaderboardColumns.join(','), ...text, ''].join('\n');
 }
 
-const plainText = (value: unknown): string => (typeof value === 'string' ? value : '');
+/** The engine that computed a result: its embeddings, or where there are none (detectors) its probe. */
+export function engineOf({ environment }: Pick<Result, 'environment'>): string | undefined {
+  const probe = environment['probe'] as { readonly engine?: unknown } | null | undefined; // any JSON
+  return [environment['engine'], probe?.engine].find((name) => typeof name === 'string');
+}
 
 /** Quoted when it holds a comma, quote, line break, or a space at an end. */
 export function csvField(value: Field): string {

@@ -2,6 +2,8 @@ import { resultSchema, type Result } from '@unlabel/core';
 import { expect, test } from 'vitest';
 import { makeBoard } from './board.ts';
 import type { CollectedResult } from './collect.ts';
+import { boardCsv } from './csv.ts';
+import { boardHtml } from './html/page.ts';
 
 /** A detection result whose resampled APs are given. */
 function result(id: string, value: number, resamples: number[] | undefined): CollectedResult {
@@ -18,7 +20,7 @@ function result(id: string, value: number, resamples: number[] | undefined): Col
     ...(resamples && { resamples }),
     selection: [],
     time: { embedSeconds: 0, probeSeconds: 1 },
-    environment: {},
+    environment: { probe: { engine: 'wasm' } },
     predictions: `detections/${id}.json`,
   });
   return { path: id, result: made, predictions: undefined };
@@ -41,4 +43,11 @@ test('results that keep their resampled scores are compared draw by draw', () =>
   expect(best!.mean.high! - best!.mean.low!).toBeGreaterThan(0.08);
   expect(rows.find(({ label }) => label === 'b')!.versus?.tasks).toEqual({});
   expect(makeBoard(results, { title: 't', resamples: 50 }).rows[0]!.versus!.tasks).toEqual({}); // other draws
+});
+
+test('the engine of a detector is that of its probe', () => {
+  const board = makeBoard([result('a', 0.1, undefined)], { title: 't' });
+  const [header, row] = boardCsv(board).split('\n');
+  expect(row!.split(',')[header!.split(',').indexOf('engine')]).toBe('wasm');
+  expect(boardHtml(board)).toContain('<small>probe engine wasm</small>');
 });

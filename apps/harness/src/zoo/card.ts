@@ -1,6 +1,6 @@
 /** What `unlabel zoo card` does: shows a checkpoint's card, or puts measured scores into it. */
 import { ConfigError } from '@unlabel/core';
-import { collect, type CollectedResult } from '@unlabel/leaderboard';
+import { collect, engineOf, type CollectedResult } from '@unlabel/leaderboard';
 import {
   cardText,
   fingerprintFile,
@@ -42,7 +42,6 @@ const keyOf = ({ protocol, task, seed }: CardResult): string => `${protocol} ${t
 
 function rowOf({ result }: CollectedResult): CardResult {
   const { value, low, high } = result.metrics[result.primary]!;
-  const engine = result.environment['engine'];
   return {
     task: result.task.id,
     revision: result.task.revision,
@@ -53,6 +52,6 @@ function rowOf({ result }: CollectedResult): CardResult {
     high,
     n: result.n,
     seed: result.seed,
-    engine: typeof engine === 'string' ? engine : 'none',
+    engine: engineOf(result) ?? 'none',
   };
 }

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-test('the cards’ numbers come out again', { timeout: 600_000 }, async () => {
+test('the cards’ numbers come out again', { timeout: 7_200_000 }, async () => {
   const cli = fileURLToPath(new URL('../cli.ts', import.meta.url));
   const run = (...args: string[]): void => {
     const flags = ['--conditions=@unlabel/source', '--no-warnings', cli];
@@ -52,10 +52,13 @@ test('the cards’ numbers come out again', { timeout: 600_000 }, async () => {
   for (const card of cards) {
     const { id } = card;
     expect(card.results.length).toBeGreaterThan(0);
-    for (const { task, revision, metric, value, low, high } of card.results) {
-      const found = results.find(({ result }) => result.model.id === id && result.task.id === task)!.result;
-      expect(found.task.revision, `${id} on ${task}`).toBe(revision);
-      expect(found.metrics[metric], `${id} on ${task}`).toMatchObject({ value, low, high });
+    for (const { task, protocol, revision, metric, value, low, high } of card.results) {
+      const found = results.find(
+        ({ result }) => result.model.id === id && result.task.id === task && result.protocol.id === protocol,
+      )!.result;
+      const where = `${id} on ${task} by ${protocol}`;
+      expect(found.task.revision, where).toBe(revision);
+      expect(found.metrics[metric], where).toMatchObject({ value, low, high });
     }
   }
 });

@@ -140,17 +140,16 @@ export function provenance({ rows }: Board): Markup {
 
 /** The distinct environments of a row's results, each as `engine wasm, node v24`. */
 function environments({ cells }: BoardRow): string[] {
-  const texts = cells.flatMap((cell) =>
-    cell
-      ? [
-          Object.entries(cell.result.environment)
-            .map(([key, value]) => `${key} ${plain(value)}`)
-            .join(', '),
-        ]
-      : [],
-  );
-  return [...new Set(texts)];
+  return [...new Set(cells.flatMap((cell) => (cell ? [facts(cell.result.environment).join(', ')] : [])))];
 }
+
+/** `probe engine wasm` for what is nested; empty lists say nothing. */
+const facts = (of: object, prefix = ''): string[] =>
+  Object.entries(of).flatMap(([key, value]: [string, unknown]) => {
+    if (Array.isArray(value) && value.length === 0) return [];
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return facts(value, `${prefix}${key} `);
+    return [`${prefix}${key} ${plain(value)}`];
+  });
 
 const plain = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
 
