@@ -54,7 +54,7 @@ test('the last point of the curve is the finished network’s score; a task of s
 
   const task = await openAnyTask(shapes);
   const splits = new Map<string, ProbeSplit>();
-  const score = async (model: string): Promise<number | null> => {
+  const score = async (model: string, protocol = 'linear/v1'): Promise<number | null> => {
     const embedder = await openImageModel(parseModel(model, 0));
     for (const [split, list] of task.splits) {
       const images = await Promise.all(list.map(({ file }) => loadImage(task.wavPath(split, file, 0))));
@@ -66,7 +66,7 @@ test('the last point of the curve is the finished network’s score; a task of s
     }
     embedder.dispose?.();
     const { metrics } = await runProbe({
-      protocol: 'linear/v1',
+      protocol,
       task: task.id,
       splits,
       folds: foldsOf(task),
@@ -80,6 +80,7 @@ test('the last point of the curve is the finished network’s score; a task of s
     return metrics['top1_acc']!.value;
   };
   expect(points[2]!['top1_acc']).toBe(await score(join(folder, 'simclr')));
+  expect(points[2]!['top1_acc_knn']).toBe(await score(join(folder, 'simclr'), 'knn-dino/v1'));
   expect(points[0]!['top1_acc']).toBe(await score(join(folder, 'simclr@init')));
 
   const sounds = join(folder, 'sounds');

@@ -1,4 +1,7 @@
-/** A score of the frozen network on one task, at a few steps of training: `probe.jsonl` and `probe.svg` in the run directory. */
+/**
+ * Scores of the frozen network on one task, at a few steps of training: `probe.jsonl` and `probe.svg` in the run directory. By a linear
+ * probe, and of images by their neighbours too.
+ */
 import { loadAudio } from '@unlabel/audio';
 import { ConfigError, type Backbone, type ModelConfig } from '@unlabel/core';
 import { runProbe, type ProbeSplit } from '@unlabel/probes';
@@ -38,40 +41,53 @@ export async function createProbeCurve(options: ProbeCurveOptions): Promise<Mete
   const file = run.file('probe.jsonl');
   const metric = task.metadata.evaluation[0]!;
 
-  const score = async (): Promise<number | null> => {
+  const protocols = modality === 'image' ? ['linear/v1', 'knn-dino/v1'] : ['linear/v1'];
+  /** Keys of the log, by protocol. */
+  const keys = [metric, `${metric}_knn`];
+
+  const scores = async (): Promise<(number | null)[]> => {
     const splits = new Map<string, ProbeSplit>();
     for (const [split, list] of task.splits) {
       const data = await embeddingsOf(split);
       const labels = list.map((clip) => clip.labels);
       splits.set(split, { files: list.map((clip) => clip.file), labels, embeddings: { data, width: backbone.width } });
     }
-    const { metrics } = await runProbe({
-      protocol: 'linear/v1',
-      task: task.id,
-      splits,
-      folds: foldsOf(task),
-      vocabulary: task.vocabulary,
-      predictionType: task.metadata.prediction_type,
-      metrics: [metric],
-      seed: 0,
-      resamples: 2, // no interval is shown on a curve
-      now: () => performance.now(),
-    });
-    return metrics[metric]!.value;
+    const found: (number | null)[] = [];
+    for (const protocol of protocols) {
+      const { metrics } = await runProbe({
+        protocol,
+        task: task.id,
+        splits,
+        folds: foldsOf(task),
+        vocabulary: task.vocabulary,
+        predictionType: task.metadata.prediction_type,
+        metrics: [metric],
+        seed: 0,
+        resamples: 2, // no interval is shown on a curve
+        now: () => performance.now(),
+      });
+      found.push(metrics[metric]!.value);
+    }
+    return found;
   };
 
   return {
     async at(step) {
       if (step % everySteps !== 0 && step !== steps && step !== 0) return;
-      const value = await score();
-      if (value === null) return;
+      const values = (await scores()).flatMap((value, i) => (value === null ? [] : [[keys[i]!, value] as const]));
+      if (values.length === 0) return;
       await truncateLog(file, step - 1);
-      await appendLog(file, [{ step, [metric]: value }]);
-      display.line(`probe after step ${step}: ${metric} ${value.toFixed(4)} on ${task.id}`);
+      await appendLog(file, [{ step, ...Object.fromEntries(values) }]);
+      const text = values.map(([key, value]) => `${key} ${value.toFixed(4)}`).join(', ');
+      display.line(`probe after step ${step}: ${text} on ${task.id}`);
     },
     async finish() {
-      const points = (await truncateLog(file, steps)).map((line) => [line.step, line[metric]!] as const);
-      await writeLineChart(run.file('probe.svg'), `${metric} on ${task.id}`, [{ name: metric, points }]);
+      const lines = await truncateLog(file, steps);
+      const series = protocols.map((name, i) => ({
+        name,
+        points: lines.flatMap((line) => (line[keys[i]!] === undefined ? [] : [[line.step, line[keys[i]!]!] as const])),
+      }));
+      await writeLineChart(run.file('probe.svg'), `${metric} on ${task.id}`, series);
     },
   };
 }
