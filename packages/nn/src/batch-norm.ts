@@ -3,8 +3,8 @@
  * normalised by its biased variance, the running variance follows the unbiased one, eps stands inside the root.
  */
 import type { Params, Tensor, Variable } from '@unlabel/core';
-import { batchNormTrain, init, parameter, tf, withoutGradient } from '@unlabel/engine';
-import type { Layer } from './layer.ts';
+import { batchNormAddRelu, batchNormTrain, init, parameter, tf, withoutGradient } from '@unlabel/engine';
+import type { Layer, LayerOptions } from './layer.ts';
 
 export interface BatchNormOptions {
   /** Learned gain and offset. Default true. */
@@ -25,6 +25,8 @@ export interface BatchNorm extends Layer {
   readonly mean: Variable;
   readonly variance: Variable;
   readonly eps: number;
+  /** ReLU of the norm of x plus a shortcut of its shape, in training: the end of a residual block. */
+  addRelu(x: Tensor, shortcut: Tensor, options: LayerOptions): Tensor;
   /** Moves the running statistics towards those of a batch, for callers that normalise in an operation of their own. */
   updateRunning(moments: Moments, count: number): void;
 }
@@ -53,6 +55,7 @@ export function batchNorm(width: number, options: BatchNormOptions = {}): BatchN
     follow(mean, moments.mean, momentum, 1);
     follow(variance, moments.variance, momentum, count / Math.max(1, count - 1));
   };
+  const optionsOf = (groups: number | undefined) => ({ epsilon: eps, ...(groups === undefined ? {} : { groups }) });
   return {
     params,
     weight,
@@ -69,8 +72,12 @@ export function batchNorm(width: number, options: BatchNormOptions = {}): BatchN
         const y = tf.add(tf.mul(x, scale), bias ? tf.sub(bias, shift) : tf.neg(shift));
         return relu ? tf.relu(y) : y;
       }
-      const split = groups === undefined ? {} : { groups };
-      const batch = batchNormTrain(x, weight, bias, { epsilon: eps, relu, ...split });
+      const batch = batchNormTrain(x, weight, bias, { ...optionsOf(groups), relu });
+      updateRunning(batch, x.size / width / (groups ?? 1));
+      return batch.y;
+    },
+    addRelu(x, shortcut, { groups }) {
+      const batch = batchNormAddRelu(x, shortcut, weight, bias, optionsOf(groups));
       updateRunning(batch, x.size / width / (groups ?? 1));
       return batch.y;
     },

@@ -2,7 +2,7 @@
 import type { Rng, Tensor } from '@unlabel/core';
 import { convBias, plus, tf } from '@unlabel/engine';
 import { batchNorm, type BatchNorm } from './batch-norm.ts';
-import { conv2d, convGeometry, type Conv2d, type Conv2dOptions } from './conv.ts';
+import { conv2d, type Conv2d, type Conv2dOptions } from './conv.ts';
 import type { LayerOptions } from './layer.ts';
 
 export interface ConvNormOptions extends Omit<Conv2dOptions, 'hasBias'> {
@@ -37,11 +37,10 @@ export function convNorm(
     conv,
     norm,
     forward(x, call, shortcut) {
-      if (!call.training) return folded(x, conv, norm, { kernel, relu, shortcut });
-      const y = norm.forward(conv.forward(x, call), call);
-      if (!shortcut) return y;
-      const sum = plus(y, shortcut);
-      return relu ? tf.relu(sum) : sum;
+      if (!call.training) return folded(x, conv, norm, { relu, shortcut });
+      const h = conv.forward(x, call);
+      if (!shortcut) return norm.forward(h, call);
+      return relu ? norm.addRelu(h, shortcut, call) : plus(norm.forward(h, call), shortcut);
     },
   };
 }
@@ -50,13 +49,13 @@ function folded(
   x: Tensor,
   conv: Conv2d,
   norm: BatchNorm,
-  options: { readonly kernel: number; readonly relu: boolean; readonly shortcut: Tensor | undefined },
+  options: { readonly relu: boolean; readonly shortcut: Tensor | undefined },
 ): Tensor {
-  const { kernel, relu, shortcut } = options;
+  const { relu, shortcut } = options;
   const inverse = tf.rsqrt(tf.add(norm.variance, norm.eps));
   const scale = norm.weight ? tf.mul(inverse, norm.weight) : inverse;
   const shift = tf.mul(norm.mean, scale);
-  const { x: image, padding } = convGeometry(x, kernel, conv);
   const bias = norm.bias ? tf.sub(norm.bias, shift) : tf.neg(shift);
-  return convBias(image, tf.mul(conv.weight, scale), bias, { stride: conv.stride, padding, relu, shortcut });
+  const { stride, padding } = conv;
+  return convBias(x, tf.mul(conv.weight, scale), bias, { stride, padding, relu, shortcut });
 }

@@ -1,6 +1,6 @@
 /** 2-D convolution and max pooling, channels last. */
 import type { Rng, Tensor, Variable } from '@unlabel/core';
-import { asTensor4D, init, parameter, tf, type Tensor4D } from '@unlabel/engine';
+import { asTensor4D, init, maxPool, parameter, tf, zerosAround, type Tensor4D } from '@unlabel/engine';
 import { stateless, type Layer } from './layer.ts';
 
 export interface Conv2dOptions {
@@ -43,31 +43,18 @@ export function conv2d(inputs: number, outputs: number, kernel: number, rng: Rng
   };
 }
 
-/** Where the zeros of torch's geometry come from: laid around by the convolution itself when it can, else by hand. */
-export function convGeometry(
-  x: Tensor,
-  kernelSize: number,
-  { stride, padding }: { readonly stride: number; readonly padding: number },
-): { readonly x: Tensor4D; readonly padding: 'same' | 'valid' } {
-  const image = asTensor4D(x, 'conv2d');
-  if (padding === 0) return { x: image, padding: 'valid' };
-  if (stride === 1 && kernelSize === 2 * padding + 1) return { x: image, padding: 'same' };
-  // the native engine takes no padding in numbers, and 'same' is lopsided when the stride is 2
-  const around: [number, number] = [padding, padding];
-  return { x: tf.pad(image, [[0, 0], around, around, [0, 0]]), padding: 'valid' };
-}
-
 /** x [B, H, W, in] and a kernel [h, w, in, out] in memory layout, torch's geometry. */
 export function convolve(
   x: Tensor,
   kernel: Tensor,
-  geometry: { readonly stride: number; readonly padding: number },
+  { stride, padding }: { readonly stride: number; readonly padding: number },
 ): Tensor {
-  const { x: image, padding } = convGeometry(x, kernel.shape[0]!, geometry);
+  const image = asTensor4D(x, 'conv2d');
   const filter = asTensor4D(kernel, 'conv2d kernel');
-  const { stride } = geometry;
-  if (skipsPixels(filter, stride)) return tf.conv2d(tf.avgPool(image, 1, stride, 'valid'), filter, 1, padding);
-  return tf.conv2d(image, filter, stride, padding);
+  const pad = zerosAround(padding);
+  if (!skipsPixels(filter, stride)) return tf.conv2d(image, filter, stride, pad);
+  const padded = pad === 'valid' ? image : tf.pad(image, pad);
+  return tf.conv2d(tf.avgPool(padded, 1, stride, 'valid'), filter, 1, 'valid');
 }
 
 /**
@@ -85,10 +72,5 @@ export interface MaxPool2dOptions {
 }
 
 /** Largest of each size×size window; an incomplete last window is dropped, as in torch. [B, H, W, C] → [B, ⌊(H+2p−size)/s⌋+1, …, C] */
-export const maxPool2d = (size: number, options: MaxPool2dOptions = {}): Layer =>
-  stateless((x) => {
-    const { stride = size, padding = 0 } = options;
-    const around: [number, number] = [padding, padding];
-    const padded = padding === 0 ? x : tf.pad(x, [[0, 0], around, around, [0, 0]]);
-    return tf.maxPool(asTensor4D(padded, 'maxPool2d'), size, stride, 'valid');
-  });
+export const maxPool2d = (size: number, { stride = size, padding = 0 }: MaxPool2dOptions = {}): Layer =>
+  stateless((x) => maxPool(asTensor4D(x, 'maxPool2d'), { size, stride, padding }));

@@ -1,26 +1,12 @@
 /** Whether `precision: 'bf16'` can mean anything here: oneDNN multiplies in bfloat16 where the CPU does, and silently in float32 elsewhere. */
-import { readFileSync } from 'node:fs';
 import { DeviceError } from '@unlabel/core';
+import { flagsOf, readCpuinfo } from './cpu-flags.ts';
 
 /** Flags of x86 CPUs, as Linux lists them, whose instructions oneDNN's bfloat16 products are made of. */
 const bfloat16Flags = ['avx512_bf16', 'amx_bf16'] as const;
 
 /** Instruction sets to name when those are missing. */
 const vectorFlags = ['avx512f', 'avx2', 'avx'] as const;
-
-/** What of a CPU's flags there is, of `/proc/cpuinfo`'s text; undefined where it lists none. */
-function flagsOf(cpuinfo: string | undefined): ReadonlySet<string> | undefined {
-  const line = cpuinfo === undefined ? undefined : /^(?:flags|Features)\s*:\s*(.+)$/m.exec(cpuinfo)?.[1];
-  return line === undefined ? undefined : new Set(line.trim().split(/\s+/));
-}
-
-function readCpuinfo(): string | undefined {
-  try {
-    return readFileSync('/proc/cpuinfo', 'utf8');
-  } catch {
-    return undefined;
-  }
-}
 
 /**
  * Refuses bfloat16 where it would change nothing: results would say bf16 and be float32.

@@ -3,9 +3,11 @@
  * package's own TensorFlow kernels (`ops/*.cc`). Those exist for CPUs: on a GPU the portable compositions run instead.
  */
 import type * as tfjs from '@tensorflow/tfjs-core';
+import { zerosAround } from '../ops/padding.ts';
+import { hasSlowFilterGradient, registerConvGradients } from './conv.ts';
 
 /** What of tfjs-node's backend is used here. */
-interface NodeBackend {
+export interface NodeBackend {
   readonly binding: Binding;
   executeSingleOutput(op: string, attrs: readonly OpAttr[], inputs: readonly tfjs.TensorInfo[]): tfjs.Tensor;
   executeMultipleOutputs(
@@ -28,7 +30,7 @@ interface Binding {
   isUsingGpuDevice(): boolean;
 }
 
-interface OpAttr {
+export interface OpAttr {
   readonly name: string;
   readonly type: number;
   readonly value: unknown;
@@ -64,6 +66,18 @@ const ownOps: readonly OwnOp[] = [
     inputs: normGrad,
     attrs: { epsilon: 'float', relu: 'bool', groups: 'int' },
     outputs: 3,
+  },
+  {
+    kernel: 'BatchNormAddRelu',
+    inputs: [...norm, 'shortcut'],
+    attrs: { epsilon: 'float', groups: 'int' },
+    outputs: 3,
+  },
+  {
+    kernel: 'BatchNormAddReluGrad',
+    inputs: ['x', 'dy', 'gamma', 'mean', 'variance', 'y'],
+    attrs: { epsilon: 'float', groups: 'int' },
+    outputs: 4,
   },
   { kernel: 'BatchNormReluPool', inputs: norm, attrs: { epsilon: 'float', groups: 'int' }, outputs: 3 },
   { kernel: 'BatchNormReluPoolGrad', inputs: normGrad, attrs: { epsilon: 'float', groups: 'int' }, outputs: 3 },
@@ -119,7 +133,9 @@ export function registerNativeKernels(tf: typeof tfjs): void {
   register('ReluGrad', ({ inputs, backend }) =>
     backendOf(backend).executeSingleOutput('ReluGrad', [float], [inputs['dy']!, inputs['y']!]),
   );
-  if (binding.isUsingGpuDevice()) return;
+  const isGpu = binding.isUsingGpuDevice();
+  registerConvGradients(tf, { hasOwn: !isGpu && hasSlowFilterGradient() });
+  if (isGpu) return;
   const types = { float: binding.TF_ATTR_FLOAT, bool: binding.TF_ATTR_BOOL, int: binding.TF_ATTR_INT };
   for (const op of ownOps) {
     const name = tensorflowOp(op.op ?? op.kernel);
@@ -148,6 +164,16 @@ export function registerNativeKernels(tf: typeof tfjs): void {
       backend.executeMultipleOutputs(tensorflowOp('FinishProduct'), attrs, [product, bias, shortcut], 0);
     });
   };
+  const geometric = (kernel: string, inputNames: readonly string[], numbers: readonly string[]): void =>
+    register(kernel, ({ inputs, attrs, backend }) => {
+      const value = numbers.map((name) => (attrs as Attrs)[name]);
+      const ordered = inputNames.map((name) => inputs[name]!);
+      const geometry = { name: 'geometry', type: binding.TF_ATTR_INT, value };
+      return backendOf(backend).executeSingleOutput(tensorflowOp(kernel), [geometry], ordered);
+    });
+  geometric('PaddedMaxPool', ['x'], ['size', 'stride', 'padding']);
+  geometric('PaddedMaxPoolGrad', ['x', 'dy'], ['size', 'stride', 'padding']);
+  geometric('ConvFilterGrad', ['x', 'dy'], ['height', 'width', 'stride', 'top', 'left']);
   const dense: tfjs.KernelFunc = ({ inputs, attrs, backend }) => {
     const { relu, transposeKernel } = attrs as Attrs;
     const product = backendOf(backend).executeSingleOutput(
@@ -167,10 +193,11 @@ export function registerNativeKernels(tf: typeof tfjs): void {
   register('DenseRelu', dense);
   const convolve = tf.getKernel('Conv2D', 'tensorflow')!.kernelFunc;
   register('ConvBias', ({ inputs, attrs, backend }) => {
-    const { stride, same, relu } = attrs as Attrs;
+    const { stride, padding, relu } = attrs as Attrs;
+    const pad = zerosAround(padding as number);
     const product = convolve({
       inputs: { x: inputs['x']!, filter: inputs['kernel']! },
-      attrs: { strides: stride, pad: same === true ? 'same' : 'valid', dataFormat: 'NHWC', dilations: 1 } as never,
+      attrs: { strides: stride, pad, dataFormat: 'NHWC', dilations: 1 } as never,
       backend,
     }) as tfjs.TensorInfo; // a convolution has one output
     finish(backendOf(backend), product, { bias: inputs['bias'], shortcut: inputs['shortcut'], relu: relu === true });

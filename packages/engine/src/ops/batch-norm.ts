@@ -5,6 +5,7 @@
 import type { Tensor } from '@unlabel/core';
 import { tf } from '../backend.ts';
 import { defineGradient, hasKernel, runKernel } from './kernel.ts';
+import { plus } from './plus.ts';
 
 export interface BatchNormOptions {
   /** Added to the variance inside the root. Default 1e-5. */
@@ -35,6 +36,18 @@ for (const kernel of ['BatchNormTrain', 'BatchNormReluPool']) {
   });
 }
 
+defineGradient({
+  kernel: 'BatchNormAddRelu',
+  inputs: ['x', 'gamma'],
+  outputs: [true, true, true],
+  gradient: ([dy], saved, attrs) => {
+    const [x, gamma, y, mean, variance] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const inputs = { x, dy: dy!, gamma, mean, variance, y };
+    const [dx, dGamma, dBeta, dShortcut] = runKernel('BatchNormAddReluGrad', inputs, attrs);
+    return { x: () => dx!, gamma: () => dGamma!, beta: () => dBeta!, shortcut: () => dShortcut! };
+  },
+});
+
 /**
  * Normalises over all axes but the last: y = (x − mean)/√(variance + ε)·gamma + beta, then ReLU if asked for.
  * @param x […, C], rank ≥ 2
@@ -56,6 +69,30 @@ export function batchNormTrain(
       { x, gamma: gain, beta: offset },
       { epsilon, relu, groups },
     );
+    return shaped({ y: y!, mean: mean!, variance: variance! }, options.groups);
+  });
+}
+
+/**
+ * The end of a residual block: ReLU of a batch norm plus a shortcut of x's shape.
+ * @param x […, C], rank ≥ 2
+ */
+export function batchNormAddRelu(
+  x: Tensor,
+  shortcut: Tensor,
+  gamma: Tensor | undefined,
+  beta: Tensor | undefined,
+  options: BatchNormOptions = {},
+): BatchNormResult {
+  const { epsilon = 1e-5, groups = 1 } = options;
+  return tf.tidy(() => {
+    if (!hasKernel('BatchNormAddRelu')) {
+      const { y, mean, variance } = batchNormTrain(x, gamma, beta, options);
+      return { y: tf.relu(plus(y, shortcut)), mean, variance };
+    }
+    const [gain, offset] = affine(x, gamma, beta);
+    const inputs = { x, gamma: gain, beta: offset, shortcut };
+    const [y, mean, variance] = runKernel('BatchNormAddRelu', inputs, { epsilon, groups });
     return shaped({ y: y!, mean: mean!, variance: variance! }, options.groups);
   });
 }

@@ -2,14 +2,15 @@
 import type { Tensor } from '@unlabel/core';
 import { tf } from '../backend.ts';
 import { hasKernel, runKernel } from './kernel.ts';
+import { zerosAround } from './padding.ts';
 
 type Image = ReturnType<typeof tf.tensor4d>;
 
 export interface ConvBiasOptions {
   /** Default 1. */
   readonly stride?: number;
-  /** Zeros around so that sizes stay, or none. Default `same`. */
-  readonly padding?: 'same' | 'valid';
+  /** Zeros on each side. Default 0. */
+  readonly padding?: number;
   readonly relu?: boolean;
   /** Added before the ReLU: the shortcut of a residual block, of the result's shape. */
   readonly shortcut?: Tensor | undefined;
@@ -24,18 +25,18 @@ export interface ConvBiasOptions {
  * @returns [B, H′, W′, O]
  */
 export function convBias(x: Tensor, kernel: Tensor, bias: Tensor, options: ConvBiasOptions = {}): Tensor {
-  const { stride = 1, padding = 'same', relu = false, shortcut } = options;
+  const { stride = 1, padding = 0, relu = false, shortcut } = options;
   return tf.tidy(() => {
     const isRecorded = tf.engine().state.gradientDepth > 0;
     if (hasKernel('ConvBias') && !isRecorded) {
       const inputs = { x, kernel, bias, ...(shortcut ? { shortcut } : {}) };
-      return runKernel('ConvBias', inputs, { stride, same: padding === 'same', relu })[0]!;
+      return runKernel('ConvBias', inputs, { stride, padding, relu })[0]!;
     }
     const y = tf.fused.conv2d({
       x: x as Image,
       filter: kernel as Image,
       strides: stride,
-      pad: padding,
+      pad: zerosAround(padding),
       bias: bias as ReturnType<typeof tf.tensor1d>,
       activation: relu && !shortcut ? 'relu' : 'linear',
     });

@@ -7,7 +7,13 @@ export {
   type AttentionCall,
   type AttentionInputs,
 } from './attention.ts';
-export { batchNormReluPool, batchNormTrain, type BatchNormOptions, type BatchNormResult } from './batch-norm.ts';
+export {
+  batchNormAddRelu,
+  batchNormReluPool,
+  batchNormTrain,
+  type BatchNormOptions,
+  type BatchNormResult,
+} from './batch-norm.ts';
 export { convBias, type ConvBiasOptions } from './conv-bias.ts';
 export {
   affineReluPool,
@@ -22,7 +28,9 @@ export { dropout, dropoutMask } from './dropout.ts';
 export { ema } from './ema.ts';
 export { gelu, type GeluKind } from './gelu.ts';
 export { addLayerNorm, layerNorm, type LayerNormOptions } from './layer-norm.ts';
+export { maxPool, type MaxPoolOptions } from './max-pool.ts';
 export { maxMeanTime } from './max-mean-time.ts';
+export { zerosAround, type Padding } from './padding.ts';
 export { plus, scaleRows } from './plus.ts';
 export { reluGradient } from './relu.ts';
 export { sparseDense } from './sparse-dense.ts';

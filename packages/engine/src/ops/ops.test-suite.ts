@@ -9,6 +9,7 @@ import {
   addLayerNorm,
   affineReluPool,
   attention,
+  batchNormAddRelu,
   batchNormReluPool,
   batchNormTrain,
   convBias,
@@ -22,8 +23,10 @@ import {
   gelu,
   layerNorm,
   maxMeanTime,
+  maxPool,
   sgdMomentum,
   sparseDense,
+  zerosAround,
 } from './index.ts';
 import { composed } from './kernel.ts';
 
@@ -60,6 +63,14 @@ const cases: Readonly<Record<string, Case>> = {
     inputs: [values([9, 5], 'x')],
     run: (x) => batchNormTrain(x!, undefined, undefined).y,
   },
+  'batch norm with a shortcut and ReLU, in two groups': {
+    inputs: [values([4, 3, 2, 5], 'x'), gamma, beta, values([4, 3, 2, 5], 'shortcut')],
+    run: (x, g, b, shortcut) => batchNormAddRelu(x!, shortcut!, g, b, { groups: 2 }).y,
+  },
+  'a max pool with a border': {
+    inputs: [values([2, 5, 6, 70], 'x')],
+    run: (x) => maxPool(tf.relu(x!), { size: 3, stride: 2, padding: 1 }),
+  },
   'batch norm, ReLU and pool': {
     inputs: [values([2, 4, 6, 5], 'x'), gamma, beta],
     run: (x, g, b) => batchNormReluPool(x!, g, b).y,
@@ -75,11 +86,11 @@ const cases: Readonly<Record<string, Case>> = {
   'a ReLU': { inputs: [values([4, 6], 'x')], run: (x) => tf.relu(x!) },
   'a convolution with bias, shortcut and ReLU': {
     inputs: [values([2, 5, 4, 3], 'x'), values([3, 3, 3, 5], 'kernel'), values([5], 'bias'), values([2, 5, 4, 5], 's')],
-    run: (x, kernel, bias, shortcut) => convBias(x!, kernel!, bias!, { shortcut, relu: true }),
+    run: (x, kernel, bias, shortcut) => convBias(x!, kernel!, bias!, { padding: 1, shortcut, relu: true }),
   },
   'a strided convolution with bias': {
     inputs: [values([2, 5, 4, 3], 'x'), values([3, 3, 3, 5], 'kernel'), values([5], 'bias')],
-    run: (x, kernel, bias) => convBias(x!, kernel!, bias!, { stride: 2, padding: 'valid' }),
+    run: (x, kernel, bias) => convBias(x!, kernel!, bias!, { stride: 2 }),
   },
   'dense with bias and ReLU': {
     inputs: [values([6, 4], 'x'), values([4, 3], 'kernel'), values([3], 'bias')],
@@ -169,12 +180,11 @@ interface Reference {
   readonly grads: readonly Listed[];
 }
 
-/** Made by tools/fixtures/transformer_ops.py with torch, in float64. */
-const references = (
-  JSON.parse(readFileSync(new URL('../../fixtures/transformer-ops.json', import.meta.url), 'utf8')) as {
-    cases: Reference[];
-  }
-).cases;
+/** Made by tools/fixtures/transformer_ops.py and image_ops.py with torch, in float64. */
+const references = ['transformer-ops', 'image-ops'].flatMap((name) => {
+  const text = readFileSync(new URL(`../../fixtures/${name}.json`, import.meta.url), 'utf8');
+  return (JSON.parse(text) as { cases: Reference[] }).cases;
+});
 
 const referenceRuns: Readonly<Record<string, Case['run']>> = {
   'layer norm of a sum': (x, gain, offset, shortcut) => layerNorm(x!, gain!, offset!, { shortcut, shortcutScale: 2.2 }),
@@ -185,6 +195,9 @@ const referenceRuns: Readonly<Record<string, Case['run']>> = {
     return attention({ q: q!, k: k!, v: v! }, { heads: 2, bias, gate, mask });
   },
   'cross entropy': (logits) => crossEntropy(logits!, tf.tensor1d([3, 0, 5, 3], 'int32'), 0.1),
+  'end of a residual block': (x, gain, offset, shortcut) => batchNormAddRelu(x!, shortcut!, gain, offset).y,
+  'max pool with a border': (x) => maxPool(tf.relu(x!), { size: 3, stride: 2, padding: 1 }),
+  'strided convolution with a border': (x, kernel) => tf.conv2d(x as never, kernel as never, 2, zerosAround(1)),
 };
 
 /** Defines the suite for one engine. */

@@ -45,6 +45,33 @@ UNLABEL_SIMD void ScaleRows(const float* __restrict__ x, const float* __restrict
   }
 }
 
+// y = scale·x + offset + shortcut behind a ReLU that lets NaN through.
+UNLABEL_SIMD void AddReluRows(const float* __restrict__ x, const float* __restrict__ shortcut,
+                              const float* __restrict__ scale, const float* __restrict__ offset, int64_t rows,
+                              int64_t width, float* __restrict__ y) {
+  for (int64_t r = 0; r < rows; r++, x += width, shortcut += width, y += width) {
+    for (int64_t c = 0; c < width; c++) {
+      const float v = scale[c] * x[c] + offset[c] + shortcut[c];
+      y[c] = v < 0 ? 0 : v;
+    }
+  }
+}
+
+// g = dy where y > 0, else 0; with the sums of SumGradients.
+UNLABEL_SIMD void SumOpenGradients(const float* __restrict__ x, const float* __restrict__ dy, const float* __restrict__ y,
+                                   const float* __restrict__ mean, int64_t rows, int64_t width, float* __restrict__ sum,
+                                   float* __restrict__ products, float* __restrict__ g) {
+  for (int64_t r = 0; r < rows; r++, x += width, dy += width, y += width, g += width) {
+    for (int64_t c = 0; c < width; c++) {
+      const float d = dy[c];
+      const float open = y[c] > 0 ? d : 0;
+      g[c] = open;
+      sum[c] += open;
+      products[c] += open * (x[c] - mean[c]);
+    }
+  }
+}
+
 // sum += Σ g, products += Σ g·(x − mean), where g is dy behind the ReLU.
 UNLABEL_SIMD void SumGradients(const float* __restrict__ x, const float* __restrict__ dy,
                                const float* __restrict__ scale, const float* __restrict__ offset,

@@ -37,6 +37,13 @@ Attributes::Attributes(TF_OpKernelConstruction* construction) {
   read_bool("keepSum", &keep_sum);
   read_int("groups", &groups);
   read_int("heads", &heads);
+  if (has("geometry")) {
+    int32_t length = 0, bytes = 0;
+    TF_OpKernelConstruction_GetAttrSize(construction, "geometry", &length, &bytes, status);
+    geometry.resize(length > 0 ? static_cast<size_t>(length) : 0);
+    TF_OpKernelConstruction_GetAttrInt32List(construction, "geometry", geometry.data(), length, status);
+    if (TF_GetCode(status) != TF_OK) geometry.clear();
+  }
   TF_DeleteStatus(status);
 }
 

@@ -42,6 +42,7 @@ struct Attributes {
   float smoothing = 0;
   int32_t groups = 1;
   int32_t heads = 1;
+  std::vector<int32_t> geometry;  // of a convolution or pool, as its kernel names them
 };
 
 // One execution: owns the tensors it hands out.

@@ -3,9 +3,12 @@ namespace unlabel {
 
 void RegisterAttention();
 void RegisterBatchNorm();
+void RegisterBatchNormPool();
+void RegisterConvFilter();
 void RegisterCrossEntropy();
 void RegisterGelu();
 void RegisterLayerNorm();
+void RegisterMaxPool();
 void RegisterPointwise();
 
 namespace {
@@ -13,9 +16,12 @@ namespace {
 [[maybe_unused]] const bool registered = [] {
   RegisterAttention();
   RegisterBatchNorm();
+  RegisterBatchNormPool();
+  RegisterConvFilter();
   RegisterCrossEntropy();
   RegisterGelu();
   RegisterLayerNorm();
+  RegisterMaxPool();
   RegisterPointwise();
   return true;
 }();
