@@ -21,7 +21,7 @@ export interface ConvNorm {
 
 /**
  * conv (no bias) → BN → ReLU, x [B, H, W, in] → [B, H′, W′, out]. The two keep parameters of their own, because networks name them
- * apart (`conv1`, `bn1`). In evaluation batch norm is folded into the kernel, so that one operation is left of three.
+ * apart (`conv1`, `bn1`). In evaluation batch norm is a scale and a bias of the convolution, so that one operation is left of three.
  */
 export function convNorm(
   inputs: number,
@@ -57,5 +57,5 @@ function folded(
   const shift = tf.mul(norm.mean, scale);
   const bias = norm.bias ? tf.sub(norm.bias, shift) : tf.neg(shift);
   const { stride, padding } = conv;
-  return convBias(x, tf.mul(conv.weight, scale), bias, { stride, padding, relu, shortcut });
+  return convBias(x, conv.weight, bias, { stride, padding, scale, relu, shortcut });
 }

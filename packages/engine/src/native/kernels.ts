@@ -151,17 +151,17 @@ export function registerNativeKernels(tf: typeof tfjs): void {
         : backendOf(backend).executeMultipleOutputs(name, list, ordered, op.outputs);
     });
   }
-  /** Adds a bias and a shortcut and applies a ReLU where a product lies: it is nobody else's yet. */
+  /** Scales, adds a bias and a shortcut and applies a ReLU where a product lies: it is nobody else's yet. */
   const finish = (
     backend: NodeBackend,
     product: tfjs.TensorInfo,
-    what: { bias: tfjs.TensorInfo | undefined; shortcut?: tfjs.TensorInfo | undefined; relu: boolean },
+    what: Readonly<Partial<Record<'bias' | 'shortcut' | 'scale', tfjs.TensorInfo | undefined>>> & { relu: boolean },
   ): void => {
     tf.tidy(() => {
       const bias = what.bias ?? tf.zeros([product.shape.at(-1)!]);
-      const shortcut = what.shortcut ?? tf.zeros([0]);
+      const [shortcut, scale] = [what.shortcut ?? tf.zeros([0]), what.scale ?? tf.zeros([0])];
       const attrs = [{ name: 'relu', type: binding.TF_ATTR_BOOL, value: what.relu }];
-      backend.executeMultipleOutputs(tensorflowOp('FinishProduct'), attrs, [product, bias, shortcut], 0);
+      backend.executeMultipleOutputs(tensorflowOp('FinishProduct'), attrs, [product, bias, shortcut, scale], 0);
     });
   };
   const geometric = (kernel: string, inputNames: readonly string[], numbers: readonly string[]): void =>
@@ -200,7 +200,8 @@ export function registerNativeKernels(tf: typeof tfjs): void {
       attrs: { strides: stride, pad, dataFormat: 'NHWC', dilations: 1 } as never,
       backend,
     }) as tfjs.TensorInfo; // a convolution has one output
-    finish(backendOf(backend), product, { bias: inputs['bias'], shortcut: inputs['shortcut'], relu: relu === true });
+    const { bias, shortcut, scale } = inputs;
+    finish(backendOf(backend), product, { bias, shortcut, scale, relu: relu === true });
     return product;
   });
 }

@@ -88,6 +88,10 @@ const cases: Readonly<Record<string, Case>> = {
     inputs: [values([2, 5, 4, 3], 'x'), values([3, 3, 3, 5], 'kernel'), values([5], 'bias'), values([2, 5, 4, 5], 's')],
     run: (x, kernel, bias, shortcut) => convBias(x!, kernel!, bias!, { padding: 1, shortcut, relu: true }),
   },
+  'a convolution with scale, bias and ReLU': {
+    inputs: [values([2, 5, 4, 3], 'x'), values([1, 1, 3, 5], 'kernel'), values([5], 'bias'), values([5], 'scale', 1)],
+    run: (x, kernel, bias, scale) => convBias(x!, kernel!, bias!, { scale, relu: true }),
+  },
   'a strided convolution with bias': {
     inputs: [values([2, 5, 4, 3], 'x'), values([3, 3, 3, 5], 'kernel'), values([5], 'bias')],
     run: (x, kernel, bias) => convBias(x!, kernel!, bias!, { stride: 2 }),

@@ -47,39 +47,44 @@ void SeededDropout(const Attributes& attributes, Context& context) {
   });
 }
 
-// x += bias, then += shortcut where there is one, with a ReLU that lets NaN through.
-UNLABEL_SIMD void FinishRows(float* __restrict__ x, const float* __restrict__ bias, const float* __restrict__ shortcut,
-                             int64_t rows, int64_t width, bool relu) {
+// x = x·scale + bias + shortcut, of which scale and shortcut may be missing, with a ReLU that lets NaN through.
+UNLABEL_SIMD void FinishRows(float* __restrict__ x, const float* __restrict__ scale, const float* __restrict__ bias,
+                             const float* __restrict__ shortcut, int64_t rows, int64_t width, bool relu) {
   for (int64_t r = 0; r < rows; r++, x += width) {
     if (shortcut != nullptr) {
       for (int64_t c = 0; c < width; c++) {
-        const float v = x[c] + bias[c] + shortcut[c];
+        const float v = x[c] * scale[c] + bias[c] + shortcut[c];
         x[c] = relu && v < 0 ? 0 : v;
       }
       shortcut += width;
     } else {
       for (int64_t c = 0; c < width; c++) {
-        const float v = x[c] + bias[c];
+        const float v = x[c] * scale[c] + bias[c];
         x[c] = relu && v < 0 ? 0 : v;
       }
     }
   }
 }
 
-// {x [..., C], bias [C], shortcut like x or empty} -> nothing: x itself is changed. For a product that nobody else has seen yet.
+// {x [..., C], bias [C], shortcut like x or empty, scale [C] or empty} -> nothing: x itself is changed. For a product that nobody
+// else has seen yet.
 void FinishProduct(const Attributes& attributes, Context& context) {
   const Shape shape = context.InputShape(0), shortcut = context.InputShape(2);
+  const int64_t scales = SizeOf(context.InputShape(3));
   if (!context.Check(!shape.empty() && SizeOf(context.InputShape(1)) == shape.back(), "bias: must be as long as x's last axis") ||
+      !context.Check(scales == 0 || scales == shape.back(), "scale: must be as long as x's last axis") ||
       !context.Check(shortcut == shape || SizeOf(shortcut) == 0, "shortcut: must have the shape of x") || SizeOf(shape) == 0) {
     return;
   }
   float* x = const_cast<float*>(context.Input(0));
   const float *bias = context.Input(1), *added = SizeOf(shortcut) == 0 ? nullptr : context.Input(2);
   const int64_t width = shape.back();
+  const std::vector<float> ones(scales == 0 ? static_cast<size_t>(width) : 0, 1.0f);
+  const float* scale = scales == 0 ? ones.data() : context.Input(3);
   const Chunks chunks(SizeOf(shape) / width, width);
   ParallelFor(chunks.count, [&](int64_t i) {
     const int64_t at = chunks.begin(i) * width;
-    FinishRows(x + at, bias, added == nullptr ? nullptr : added + at, chunks.end(i) - chunks.begin(i), width,
+    FinishRows(x + at, scale, bias, added == nullptr ? nullptr : added + at, chunks.end(i) - chunks.begin(i), width,
                attributes.relu);
   });
 }
@@ -247,7 +252,10 @@ void Ema(const Attributes&, Context& context) {
 
 void RegisterPointwise() {
   Register<SeededDropout>({"UnlabelSeededDropout", {"x: float", "seed: int32"}, {"y: float"}, {"scale: float"}});
-  Register<FinishProduct>({"UnlabelFinishProduct", {"x: float", "bias: float", "shortcut: float"}, {}, {"relu: bool"}});
+  Register<FinishProduct>({"UnlabelFinishProduct",
+                           {"x: float", "bias: float", "shortcut: float", "scale: float"},
+                           {},
+                           {"relu: bool"}});
   Register<MaxMeanTime>({"UnlabelMaxMeanTime", {"x: float"}, {"y: float"}, {}});
   Register<MaxMeanTimeGrad>({"UnlabelMaxMeanTimeGrad", {"x: float", "dy: float"}, {"dx: float"}, {}});
   Register<SgdMomentum>({"UnlabelSgdMomentum",
