@@ -126,7 +126,11 @@ test('CUDA’s libraries are kept from its wheels, nothing else', () => {
 });
 
 test('options become the environment variables TensorFlow reads', () => {
-  expect(engineEnvironment({})).toEqual({ TF_CPP_MIN_LOG_LEVEL: '2', TF_ENABLE_ONEDNN_OPTS: '1' });
+  expect(engineEnvironment({})).toEqual({
+    TF_CPP_MIN_LOG_LEVEL: '2',
+    TF_ENABLE_ONEDNN_OPTS: '1',
+    TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD: '1',
+  });
   expect(engineEnvironment({ precision: 'bf16', threads: 2 })).toMatchObject({
     TF_SET_ONEDNN_FPMATH_MODE: 'BF16',
     TF_NUM_INTRAOP_THREADS: '2',
