@@ -1,14 +1,6 @@
 /** `unlabel strategies`: every way to combine tasks on binaural scenes, beside each other. */
 import type { Command } from 'commander';
-import {
-  examples,
-  numberList,
-  positiveInt,
-  withDisplay,
-  withEngine,
-  withWorkers,
-  type EngineCliOptions,
-} from '../options.ts';
+import { examples, numberList, positiveInt, withDisplay, withEngine, type EngineCliOptions } from '../options.ts';
 
 export interface StrategiesCliOptions extends EngineCliOptions {
   readonly stages: string;
@@ -20,7 +12,6 @@ export interface StrategiesCliOptions extends EngineCliOptions {
   readonly split: string;
   readonly out: string;
   readonly part?: string;
-  readonly workers?: number;
   readonly display?: string;
 }
 
@@ -38,7 +29,7 @@ export function register(program: Command): void {
     .option('--part <i/n>', 'only every n-th run, from i (1 …) on: for several processes on one --out')
     .option('-o, --out <dir>', 'where runs, results and the table go', 'out/strategies')
     .addHelpText('after', examples(['unlabel strategies --data out/data/binaural/scenes']));
-  withDisplay(withWorkers(withEngine(command))).action(async (options: StrategiesCliOptions) => {
+  withDisplay(withEngine(command)).action(async (options: StrategiesCliOptions) => {
     const { runStrategiesCommand } = await import('../scenes/strategies-cli.ts');
     await runStrategiesCommand(options);
   });

@@ -13,7 +13,7 @@ import type { Meter } from './meter.ts';
 import type { FinishedPart } from './part.ts';
 import { readTrainingArrays } from './training-state.ts';
 import { createViewPool, type Arrays } from './view-pool.ts';
-import type { ViewWorkerData } from './view-worker.ts';
+import type { ViewWorkerData } from './view-rows.ts';
 
 /** Batches of an earlier stage that its loss is averaged over. */
 const measuredBatches = 4;

@@ -31,7 +31,7 @@ const run = (out: string, overrides: Record<string, unknown>): Promise<unknown> 
     seed: 3,
     out: join(folder, out),
     engine: { engine: (process.env['UNLABEL_ENGINE'] ?? 'auto') as 'auto', deterministic: true },
-    workers: 1,
+    workers: 0, // as `unlabel strategies`
     checkpointSeconds: 0,
     display: silentDisplay,
   });

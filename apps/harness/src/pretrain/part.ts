@@ -27,7 +27,7 @@ import { buildCache } from './spectrogram-cache.ts';
 import { measureNormalization } from './statistics.ts';
 import { train, type TrainSummary } from './trainer.ts';
 import { readTrainingArrays, restoreTraining } from './training-state.ts';
-import type { ViewWorkerData } from './view-worker.ts';
+import type { ViewWorkerData } from './view-rows.ts';
 
 /** A stage that is done, and where it lies. */
 export interface FinishedPart {

@@ -13,28 +13,30 @@ export interface SceneFormat {
   readonly channels: number;
 }
 
-/** Bytes of decoded scenes a worker keeps: steps come back to the same few hundred, and decoding takes longer than a view. */
+/** Bytes of decoded scenes a thread keeps: steps and later stages come back to the same few hundred, and decoding takes longer than a view. */
 const keptBytes = 192 * 2 ** 20;
+const kept = new Map<string, Promise<Sample>>();
+let bytes = 0;
 
-/** Samples are shared between calls: views read them. */
+/** Samples are shared between calls: views read them. A file that changes while the thread lives is not read again. */
 export function createSceneSource(items: readonly Item[], format: SceneFormat): Source {
-  const kept = new Map<number, Promise<Sample>>();
-  let bytes = 0;
   return {
     sample(item) {
-      const held = kept.get(item);
+      const { path, frames } = items[item]!;
+      const key = `${path}\0${frames}\0${format.sampleRate}\0${format.channels}`;
+      const held = kept.get(key);
       if (held) return held;
       const scene = loadScene(items[item]!, format);
       return scene.then((sample) => {
         const size = sizeInBytes(sample);
-        if (!kept.has(item) && bytes + size <= keptBytes) {
-          kept.set(item, scene);
+        if (!kept.has(key) && bytes + size <= keptBytes) {
+          kept.set(key, scene);
           bytes += size;
         }
         return sample;
       });
     },
-    close: () => kept.clear(),
+    close: () => {},
   };
 }
 

@@ -13,7 +13,7 @@ import { createPipeline } from './pipeline.ts';
 import { packTargets } from './targets.ts';
 import { saveEpochTargets, saveTraining, type Resumed } from './training-state.ts';
 import { createViewPool } from './view-pool.ts';
-import type { ViewWorkerData } from './view-worker.ts';
+import type { ViewWorkerData } from './view-rows.ts';
 
 export interface TrainOptions {
   readonly method: Method;

@@ -1,8 +1,9 @@
-/** Worker threads that make batches, asked one after the other. */
+/** Batches made by worker threads, asked one after the other, or in this thread. */
 import { Worker } from 'node:worker_threads';
-import { DataError, type NdArray } from '@unlabel/core';
+import { DataError, messageOf, type NdArray } from '@unlabel/core';
 import type { Targets } from './targets.ts';
-import type { BatchReply, PoolMessage, RowRequest, ViewWorkerData } from './view-worker.ts';
+import { createRowMaker, type RowRequest, type ViewWorkerData } from './view-rows.ts';
+import type { BatchReply, PoolMessage } from './view-worker.ts';
 
 export type Arrays = Readonly<Record<string, NdArray>>;
 
@@ -19,7 +20,29 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** `threads` workers; 0 makes the batches in this thread, which for small ones on one core is less work than to start a worker. */
 export function createViewPool(data: ViewWorkerData, threads: number): ViewPool {
+  return threads === 0 ? poolOfThisThread(data) : poolOfWorkers(data, threads);
+}
+
+function poolOfThisThread(data: ViewWorkerData): ViewPool {
+  const maker = createRowMaker(data);
+  maker.catch(() => {}); // the first request tells
+  const dataError = (cause: unknown): never => {
+    throw cause instanceof DataError ? cause : new DataError(messageOf(cause), { cause });
+  };
+  return {
+    request(rows) {
+      const reply = maker.then((own) => own.make(rows)).catch(dataError);
+      reply.catch(() => {}); // asked ahead: it may fail before anyone waits for it
+      return reply;
+    },
+    setTargets: (targets) => void maker.then((own) => own.setTargets(targets)).catch(() => {}),
+    close: () => maker.then((own) => own.close()).catch(() => {}),
+  };
+}
+
+function poolOfWorkers(data: ViewWorkerData, threads: number): ViewPool {
   const waiting = new Map<number, Waiting>();
   let asked = 0;
   let failure: Error | undefined;
@@ -30,7 +53,7 @@ export function createViewPool(data: ViewWorkerData, threads: number): ViewPool 
     for (const { reject } of waiting.values()) reject(failure);
     waiting.clear();
   };
-  const workers = Array.from({ length: Math.max(1, threads) }, () => {
+  const workers = Array.from({ length: threads }, () => {
     const worker = new Worker(new URL('./view-worker.ts', import.meta.url), {
       workerData: data,
       execArgv: ['--conditions=@unlabel/source'],

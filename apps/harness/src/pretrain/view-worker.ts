@@ -1,27 +1,8 @@
 /** A worker thread that makes batches: positions in, stacked named arrays out. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { ConfigError, sizeOf, type NdArray, type Sample } from '@unlabel/core';
-import { loadMethod } from '../load-method.ts';
-import type { Item } from './items.ts';
-import { createOrder } from './order.ts';
-import { methodOfStage, rngOf } from './plan.ts';
-import { createSource, type CacheEntry, type Normalization } from './source.ts';
-import { targetOf, type Targets } from './targets.ts';
-
-export interface ViewWorkerData {
-  /** As `loadMethod` takes it, and its config. */
-  readonly method: string;
-  readonly config: Readonly<Record<string, unknown>>;
-  /** The stage of it that runs, and that stage's config. */
-  readonly stage: { readonly id: string; readonly config: Readonly<Record<string, unknown>> } | undefined;
-  readonly seed: number;
-  readonly items: readonly Item[];
-  readonly normalization: Normalization | undefined;
-  readonly cache: readonly CacheEntry[] | undefined;
-}
-
-/** Rows of training at positions first … first + count − 1, or un-augmented inputs by item. */
-export type RowRequest = { readonly first: number; readonly count: number } | { readonly items: readonly number[] };
+import type { NdArray } from '@unlabel/core';
+import type { Targets } from './targets.ts';
+import { createRowMaker, type RowRequest, type ViewWorkerData } from './view-rows.ts';
 
 export type PoolMessage = { readonly id: number; readonly rows: RowRequest } | { readonly targets: Targets };
 
@@ -29,83 +10,21 @@ export type BatchReply =
   | { readonly id: number; readonly arrays: Readonly<Record<string, NdArray>> }
   | { readonly id: number; readonly error: string };
 
-async function run(data: ViewWorkerData): Promise<void> {
-  const { stage, seed, items } = data;
-  const method = methodOfStage(await loadMethod(data.method), data.config, stage?.id);
-  const config = method.config.parse(stage?.config ?? data.config);
-  const source = createSource({ ...data, input: method.input(config) });
-  const views = method.views(config);
-  const root = rngOf(seed, stage?.id).fork('pretrain');
-  const order = createOrder(root, items.length);
-  let targets: Targets | undefined;
-
-  const inputAt = (position: number): Promise<Sample> =>
-    source.sample(order.itemAt(position), order.rngAt(position).fork('crop'));
-
-  const rowAt = async (position: number): Promise<Sample> => {
-    const rng = order.rngAt(position).fork('views');
-    const sample = await inputAt(position);
-    const recent = (k: number): Promise<Sample | undefined> =>
-      k >= 1 && k <= position ? inputAt(position - k) : Promise.resolve(undefined);
-    const own = targets && targetOf(targets, order.itemAt(position));
-    return views(sample, { rng, position, recent, ...(own && { targets: own }) });
-  };
-  const plain = root.fork('pass');
-  const plainInput = (item: number): Promise<Sample> => source.sample(item, plain.fork(item));
-
-  const arraysOf = (rows: RowRequest): Promise<Record<string, NdArray>> =>
-    'items' in rows
-      ? stack(
-          rows.items.length,
-          (row) => plainInput(rows.items[row]!),
-          (row) => `item ${rows.items[row]}`,
-        )
-      : stack(
-          rows.count,
-          (row) => rowAt(rows.first + row),
-          (row) => `position ${rows.first + row}`,
-        );
-
-  parentPort!.on('message', (message: PoolMessage) => {
-    if ('targets' in message) {
-      targets = message.targets;
-      return;
-    }
-    const { id, rows } = message;
-    arraysOf(rows).then(
-      (arrays) => {
-        const buffers = Object.values(arrays).map((array) => array.data.buffer as ArrayBuffer);
-        parentPort!.postMessage({ id, arrays } satisfies BatchReply, buffers);
-      },
-      (error: unknown) => {
-        const text = error instanceof Error ? error.message : String(error);
-        parentPort!.postMessage({ id, error: text } satisfies BatchReply);
-      },
-    );
-  });
-}
-
-/** `count` rows as arrays with a leading dimension. `where` names a row in an error. */
-async function stack(
-  count: number,
-  rowAt: (row: number) => Promise<Sample>,
-  where: (row: number) => string,
-): Promise<Record<string, NdArray>> {
-  const batch: Record<string, NdArray> = {};
-  for (let row = 0; row < count; row++) {
-    for (const [name, array] of Object.entries(await rowAt(row))) {
-      const size = sizeOf(array.shape);
-      const held = (batch[name] ??= { data: new Float32Array(count * size), shape: [count, ...array.shape] });
-      if (held.data.length !== count * size) {
-        throw new ConfigError(
-          `${name} of ${where(row)} is [${array.shape.join(', ')}]; the batch holds [${held.shape.slice(1).join(', ')}]. ` +
-            'Rows of one batch must have the same shape.',
-        );
-      }
-      held.data.set(array.data, row * size);
-    }
+const rows = await createRowMaker(workerData as ViewWorkerData);
+parentPort!.on('message', (message: PoolMessage) => {
+  if ('targets' in message) {
+    rows.setTargets(message.targets);
+    return;
   }
-  return batch;
-}
-
-await run(workerData as ViewWorkerData);
+  const { id } = message;
+  rows.make(message.rows).then(
+    (arrays) => {
+      const buffers = Object.values(arrays).map((array) => array.data.buffer as ArrayBuffer);
+      parentPort!.postMessage({ id, arrays } satisfies BatchReply, buffers);
+    },
+    (error: unknown) => {
+      const text = error instanceof Error ? error.message : String(error);
+      parentPort!.postMessage({ id, error: text } satisfies BatchReply);
+    },
+  );
+});

@@ -51,7 +51,7 @@ export interface SceneEvaluation {
 }
 
 const ks = [1, 5, 10];
-const hidden = 16;
+const hidden = 32;
 
 /** What the windows of a model are made with: the config of its method, or of the first of several. */
 export function listeningOf(methodConfig: Readonly<Record<string, unknown>>, where: string): SharedConfig {
@@ -72,13 +72,16 @@ export async function evaluateScenes(options: SceneEvaluation): Promise<SceneSco
   const [, , frames = 0, bins = 0] = train.heard.shape;
   const classes = options.classes.length + 1;
 
-  const semantic = await withDecoder(options, listening, rng.fork('semantic'), {
+  const start = await startOf(dir, listening.channels.length, train, test);
+  const semantic = await withDecoder(options, listening, start, rng.fork('semantic'), {
+    batchSize: 16,
     make: (inputs, draws) => semanticDecoder({ inputs, hidden, classes, size: [height, width] }, draws),
     arrays: ({ pixels }) => ({ pixels }),
     loss: (logits, { pixels }) => semanticLoss(logits, pixels!),
     result: (logits) => tf.argMax(logits, 3),
   });
-  const difference = await withDecoder(options, listening, rng.fork('super-resolution'), {
+  const difference = await withDecoder(options, listening, start, rng.fork('super-resolution'), {
+    batchSize: 8,
     make: (inputs, draws) => maskDecoder({ inputs, hidden, bins, frames }, draws),
     arrays: ({ heard, difference: wanted }) => ({ heard, difference: wanted }),
     loss: (mask, { heard, difference: wanted }) => superResolutionLoss(mask, heard!, wanted!),
@@ -96,51 +99,103 @@ export async function evaluateScenes(options: SceneEvaluation): Promise<SceneSco
 }
 
 interface Task {
+  /** A window holds hundreds of pixels, thousands of bins: few are enough. */
+  readonly batchSize: number;
   make(inputs: number, rng: Rng): { readonly params: Params; readonly places: Tensor; forward(heard: Heard): Tensor };
   arrays(windows: SceneWindows): Record<string, NdArray>;
   loss(out: Tensor, batch: Readonly<Record<string, Tensor>>): ReturnType<typeof semanticLoss>;
   result(out: Tensor, batch: Readonly<Record<string, Tensor>>): Tensor;
 }
 
+type Features = Readonly<Record<keyof Heard, NdArray>>;
+
+/** What the network of a folder makes of the training windows, and of the tested ones, before a decoder is trained. */
+interface Start {
+  readonly width: number;
+  readonly train: Features;
+  readonly test: Features;
+}
+
+async function startOf(dir: string, stages: number, train: SceneWindows, test: SceneWindows): Promise<Start> {
+  const { backbone } = await loadModelDir(dir);
+  try {
+    return {
+      width: backbone.width,
+      train: await featuresOf(backbone, stages, train),
+      test: await featuresOf(backbone, stages, test),
+    };
+  } finally {
+    tf.dispose([...backbone.params.values()]);
+  }
+}
+
 /** Trains a decoder on the training windows; what it finds in the test windows, and the network's features of those. */
 async function withDecoder(
   { dir, train, test, steps, isFineTuned }: SceneEvaluation,
   { channels }: SharedConfig,
+  start: Start,
   rng: Rng,
   task: Task,
 ): Promise<{ found: NdArray; clips: NdArray }> {
-  const { backbone } = await loadModelDir(dir);
+  const network = isFineTuned ? (await loadModelDir(dir)).backbone : undefined;
   const stages = channels.length;
-  const decoder = task.make(backbone.width, rng.fork('decoder'));
+  const decoder = task.make(start.width, rng.fork('decoder'));
+  const scale = network ? undefined : scaleOf(start.train); // batch norm that still learns does it by itself
   const draws = rng.fork('order');
   try {
-    if (isFineTuned) {
-      const params = trainableOf(mergeParams(prefixed('audio', backbone.params), prefixed('decoder', decoder.params)));
+    if (network) {
+      const params = trainableOf(mergeParams(prefixed('audio', network.params), prefixed('decoder', decoder.params)));
       const arrays = { spectra: train.spectra, ...task.arrays(train) };
       const loss = (batch: Readonly<Record<string, Tensor>>) =>
-        task.loss(decoder.forward(hear(backbone, batch['spectra']!, stages, true)), batch);
-      fit({ params, arrays, loss, steps, lr: 3e-3, rng: draws }); // as the pretext tasks
+        task.loss(decoder.forward(hear(network, batch['spectra']!, stages, true)), batch);
+      fit({ params, arrays, loss, steps, batchSize: task.batchSize, rng: draws });
     } else {
-      const arrays = { ...(await featuresOf(backbone, stages, train)), ...task.arrays(train) };
-      const loss = (batch: Readonly<Record<string, Tensor>>) => task.loss(decoder.forward(heardIn(batch)), batch);
-      fit({ params: decoder.params, arrays, loss, steps, rng: draws });
+      const arrays = { ...start.train, ...task.arrays(train) };
+      const loss = (batch: Readonly<Record<string, Tensor>>) =>
+        task.loss(decoder.forward(scale!.apply(heardIn(batch))), batch);
+      fit({ params: decoder.params, arrays, loss, steps, batchSize: task.batchSize, rng: draws });
     }
-    const features = await featuresOf(backbone, stages, test);
-    const found = await forAllRows({ ...features, ...task.arrays(test) }, (batch) =>
-      task.result(decoder.forward(heardIn(batch)), batch),
-    );
-    return { found, clips: features.clip };
+    const features = network ? await featuresOf(network, stages, test) : start.test;
+    const [found] = await forAllRows({ ...features, ...task.arrays(test) }, (batch) => {
+      const heard = heardIn(batch);
+      return [task.result(decoder.forward(scale ? scale.apply(heard) : heard), batch)];
+    });
+    return { found: found!, clips: features.clip };
   } finally {
-    tf.dispose([decoder.places, ...decoder.params.values(), ...backbone.params.values()]);
+    scale?.dispose();
+    tf.dispose([decoder.places, ...decoder.params.values(), ...(network?.params.values() ?? [])]);
   }
+}
+
+/** Brings each feature to mean 0 and deviation 1 over `features`: networks differ in scale, the rate of a decoder does not. */
+function scaleOf(features: Features): { apply(heard: Heard): Heard; dispose(): void } {
+  const momentsOf = ({ data, shape }: NdArray): [Tensor, Tensor] => {
+    const width = shape.at(-1)!;
+    const count = data.length / width;
+    const [sum, squares] = [new Float64Array(width), new Float64Array(width)];
+    for (let i = 0; i < data.length; i++) {
+      sum[i % width]! += data[i]! / count;
+      squares[i % width]! += data[i]! ** 2 / count;
+    }
+    const inverse = squares.map((square, i) => 1 / Math.sqrt(Math.max(square - sum[i]! ** 2, 1e-12)));
+    return [tf.tensor1d(Float32Array.from(sum)), tf.tensor1d(Float32Array.from(inverse))];
+  };
+  const [clip, steps] = [momentsOf(features.clip), momentsOf(features.steps)];
+  const scaled = (x: Tensor, [mean, inverse]: [Tensor, Tensor]): Tensor => tf.mul(tf.sub(x, mean), inverse);
+  return {
+    apply: (heard) => ({ clip: scaled(heard.clip, clip), steps: scaled(heard.steps, steps) }),
+    dispose: () => tf.dispose([...clip, ...steps]),
+  };
 }
 
 const heardIn = (batch: Readonly<Record<string, Tensor>>): Heard => ({ clip: batch['clip']!, steps: batch['steps']! });
 
-async function featuresOf(backbone: Backbone, stages: number, { spectra }: SceneWindows) {
-  const of = (name: keyof Heard): Promise<NdArray> =>
-    forAllRows({ spectra }, (batch) => hear(backbone, batch['spectra']!, stages, false)[name]);
-  return { clip: await of('clip'), steps: await of('steps') };
+async function featuresOf(backbone: Backbone, stages: number, { spectra }: SceneWindows): Promise<Features> {
+  const [clip, steps] = await forAllRows({ spectra }, (batch) => {
+    const heard = hear(backbone, batch['spectra']!, stages, false);
+    return [heard.clip, heard.steps];
+  });
+  return { clip: clip!, steps: steps! };
 }
 
 /** Both arrays [n, 4, T, F]. */

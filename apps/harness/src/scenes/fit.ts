@@ -8,31 +8,29 @@ export interface FitOptions {
   readonly arrays: Readonly<Record<string, NdArray>>;
   readonly loss: (batch: Readonly<Record<string, Tensor>>) => Scalar;
   readonly steps: number;
-  /** Peak rate; default 1e-2, for decoders alone. */
-  readonly lr?: number;
+  readonly batchSize: number;
   readonly rng: Rng;
 }
 
 const recipe = {
   optimizer: 'adamw',
-  lr: 3e-3,
+  lr: 1e-2,
   weightDecay: 1e-4,
   schedule: 'cosine',
-  batchSize: 32,
   epochs: 1,
 } as const;
 
-export function fit({ params, arrays, loss, steps, lr = recipe.lr, rng }: FitOptions): void {
+export function fit({ params, arrays, loss, steps, batchSize, rng }: FitOptions): void {
   const count = Object.values(arrays)[0]!.shape[0]!;
-  const optimizer = optimizerFor(recipe, params);
-  const rate = scheduleFor({ ...recipe, lr, steps }, steps, count / recipe.batchSize);
+  const optimizer = optimizerFor({ ...recipe, batchSize }, params);
+  const rate = scheduleFor({ ...recipe, batchSize, steps }, steps, count / batchSize);
   let order: Uint32Array = new Uint32Array();
-  for (let step = 0, at = 0, epoch = 0; step < steps; step++, at += recipe.batchSize) {
-    if (at + recipe.batchSize > order.length) {
+  for (let step = 0, at = 0, epoch = 0; step < steps; step++, at += batchSize) {
+    if (at + batchSize > order.length) {
       order = rng.fork(epoch++).permutation(count);
       at = 0;
     }
-    const rows = order.subarray(at, at + recipe.batchSize);
+    const rows = order.subarray(at, at + batchSize);
     const batch = rowsOf(arrays, rows);
     const { grads, dispose } = valueAndGrads(params, () => ({ loss: loss(batch), logs: {} }));
     optimizer.step(grads, rate(step));
@@ -54,27 +52,23 @@ export function rowsOf(arrays: Readonly<Record<string, NdArray>>, rows: ArrayLik
   );
 }
 
-/** What `pass` makes of all rows, in parts [n, …]. */
+/** What `pass` makes of all rows, in parts: each of its results [n, …]. */
 export async function forAllRows(
   arrays: Readonly<Record<string, NdArray>>,
-  pass: (batch: Readonly<Record<string, Tensor>>) => Tensor,
-): Promise<NdArray> {
+  pass: (batch: Readonly<Record<string, Tensor>>) => Tensor[],
+): Promise<NdArray[]> {
   const count = Object.values(arrays)[0]!.shape[0]!;
-  const parts: Float32Array[] = [];
-  let shape: readonly number[] = [];
+  const all: { readonly data: Float32Array; readonly shape: readonly number[] }[] = [];
   for (let from = 0; from < count; from += 64) {
     const rows = Array.from({ length: Math.min(64, count - from) }, (_, i) => from + i);
     const batch = rowsOf(arrays, rows);
-    const out = tf.tidy(() => pass(batch));
-    shape = out.shape.slice(1);
-    parts.push(Float32Array.from(await out.data()));
-    tf.dispose([out, ...Object.values(batch)]);
+    const results = tf.tidy(() => pass(batch));
+    for (const [i, result] of results.entries()) {
+      const size = result.size / rows.length;
+      all[i] ??= { data: new Float32Array(count * size), shape: [count, ...result.shape.slice(1)] };
+      all[i].data.set(await result.data(), from * size);
+    }
+    tf.dispose([...results, ...Object.values(batch)]);
   }
-  const data = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    data.set(part, at);
-    at += part.length;
-  }
-  return { data, shape: [count, ...shape] };
+  return all;
 }

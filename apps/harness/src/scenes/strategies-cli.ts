@@ -3,7 +3,7 @@ import { ConfigError } from '@unlabel/core';
 import { useEngine } from '@unlabel/engine';
 import type { StrategiesCliOptions } from '../commands/strategies.ts';
 import { createDisplay } from '../display/display.ts';
-import { engineOptionsOf, workersOf } from '../options.ts';
+import { engineOptionsOf } from '../options.ts';
 import { runStrategies } from './strategies.ts';
 import { writeStrategies } from './strategies-report.ts';
 
@@ -16,8 +16,7 @@ export async function runStrategiesCommand(options: StrategiesCliOptions): Promi
   const display = createDisplay(options.display);
   const { data, preset, seeds, steps, decoderSteps, split, out } = options;
   const methods = options.stages.split(',');
-  const workers = workersOf(options);
-  const request = { methods, data, preset, seeds, steps, decoderSteps, split, out, workers, engine, display };
+  const request = { methods, data, preset, seeds, steps, decoderSteps, split, out, engine, display };
   const results = await runStrategies({ ...request, part: Number(part) - 1, of: Number(of) });
   if (of === '1') process.stdout.write(await writeStrategies(out, results));
   display.close();

@@ -77,7 +77,6 @@ export interface StrategyRequest {
   readonly decoderSteps: number;
   readonly split: string;
   readonly out: string;
-  readonly workers: number;
   readonly engine: Parameters<typeof pretrain>[0]['engine'];
   /** Only every `of`-th run, from `part` on: for several processes on one `out`. */
   readonly part: number;
@@ -126,7 +125,7 @@ async function runOne(
 
 /** The run of a row, trained here unless it is there. */
 async function trainedRun(row: Row, seed: number, request: StrategyRequest): Promise<string> {
-  const { data, preset, steps, workers, engine, out } = request;
+  const { data, preset, steps, engine, out } = request;
   const dir = join(out, 'runs', `seed-${seed}`, row.id);
   if (isModelDir(join(dir, 'model')) && existsSync(join(dir, 'summary.json'))) return dir;
   const isMulti = row.stages.length > 1;
@@ -142,7 +141,7 @@ async function trainedRun(row: Row, seed: number, request: StrategyRequest): Pro
     seed,
     out: dir,
     engine,
-    workers,
+    workers: 0, // of hundreds of short stages on the same scenes
     checkpointSeconds: 60,
     display: silentDisplay,
   });

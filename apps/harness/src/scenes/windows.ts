@@ -18,7 +18,7 @@ export interface SceneWindows {
   /** Index of the scene, and of its class, of each window. */
   readonly scenes: readonly number[];
   readonly kinds: readonly number[];
-  /** Class of each pixel at the middle of the window [n, H, W]: 0 nothing, 1 … the classes. */
+  /** Class of every second pixel at the middle of the window [n, H, W]: 0 nothing, 1 … the classes. */
   readonly pixels: NdArray;
   /** Spectra of both ears [n, 4, T′, F]: real and imaginary part of the left, then of the right; and of what the turned ears hear less. */
   readonly heard: NdArray;
@@ -135,10 +135,13 @@ async function loadClasses(path: string, pictures: NdArray): Promise<NdArray> {
   return { data: Float32Array.from(data), shape };
 }
 
+/** The picture at `place`, every second pixel either way, as the published code takes them [H/2, W/2]. */
 function pixelsOf({ data, shape }: NdArray, place: number): NdArray {
   const [count, height, width] = shape as [number, number, number];
   const from = Math.min(count - 1, Math.floor(place * count)) * height * width;
-  return { data: Float32Array.from(data.subarray(from, from + height * width)), shape: [height, width] };
+  const [rows, columns] = [Math.ceil(height / 2), Math.ceil(width / 2)];
+  const at = (i: number): number => from + 2 * Math.floor(i / columns) * width + 2 * (i % columns);
+  return { data: Float32Array.from({ length: rows * columns }, (_, i) => data[at(i)]!), shape: [rows, columns] };
 }
 
 /** Spectrum [F, T, 2] → its real and its imaginary part [T, F]. */

@@ -77,10 +77,10 @@ export function semanticDecoder({ inputs, hidden, classes, size: [height, width]
   return { params: mlp.params, forward, places };
 }
 
-/** Of a pixel's cross entropy, where nothing is: discs are about a twenty-fifth of a picture, so that both halves weigh alike. */
-const backgroundWeight = 0.04;
+/** Of a pixel's cross entropy, where nothing is: discs are about a twentieth of a picture, and few pixels may be called one for nothing. */
+const backgroundWeight = 0.1;
 
-/** Cross entropy of logits [B, H, W, K] with classes [B, H, W] of pixels, the background (0) weighing a twenty-fifth. */
+/** Cross entropy of logits [B, H, W, K] with classes [B, H, W] of pixels, the background (0) weighing a tenth. */
 export function semanticLoss(logits: Tensor, truth: Tensor): Scalar {
   const classes = logits.shape[3]!;
   const hot = tf.oneHot(tf.cast(truth, 'int32'), classes);

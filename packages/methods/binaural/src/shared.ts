@@ -21,6 +21,7 @@ import {
   type Rng,
   type Sample,
   type Scalar,
+  type Tensor,
 } from '@unlabel/core';
 import { buffersOf, mergeParams, prefixed, tf, trainableOf } from '@unlabel/engine';
 import { mlp, type Layer } from '@unlabel/nn';
@@ -105,7 +106,7 @@ export function randomStart(audio: NdArray, length: number, room: number, rng: R
 export function windowOf(audio: NdArray, start: number, config: SharedConfig, areEarsSwapped = false): NdArray {
   const length = Math.round(config.seconds * config.sampleRate);
   const size = audio.shape[1]!;
-  let ears = [0, 1].map((ear) => audio.data.slice(ear * size + start, ear * size + start + length));
+  let ears = [0, 1].map((ear) => audio.data.subarray(ear * size + start, ear * size + start + length));
   if (config.isMono) {
     const mean = ears[0]!.map((value, i) => (value + ears[1]![i]!) / 2);
     ears = [mean, mean];
@@ -113,26 +114,29 @@ export function windowOf(audio: NdArray, start: number, config: SharedConfig, ar
   if (areEarsSwapped) ears.reverse();
   const scale = loudnessFactor(ears);
   const { nFft, winLength, hopLength } = config;
-  const spectra = ears.map((ear) =>
-    stft(
-      ear.map((value) => scale * value),
-      { nFft, winLength, hopLength },
-    ),
-  );
+  const spectra = ears.map((ear) => stft(scaled(ear, scale), { nFft, winLength, hopLength }));
   const [bins, frames] = spectra[0]!.shape as [number, number];
   const data = new Float32Array(2 * bins * frames);
   spectra.forEach((spectrum, ear) => {
-    for (let i = 0; i < bins * frames; i++) {
-      const power = spectrum.data[2 * i]! ** 2 + spectrum.data[2 * i + 1]! ** 2;
-      data[ear * bins * frames + i] = Math.log(Math.max(power, 1e-5));
+    const { data: values } = spectrum;
+    for (let i = 0, at = ear * bins * frames; i < bins * frames; i++, at++) {
+      const [re, im] = [values[2 * i]!, values[2 * i + 1]!];
+      data[at] = Math.log(Math.max(re * re + im * im, 1e-5));
     }
   });
   return { data, shape: [2, bins, frames] };
 }
 
+function scaled(signal: Float32Array, factor: number): Float32Array {
+  const out = new Float32Array(signal.length);
+  for (let i = 0; i < out.length; i++) out[i] = factor * signal[i]!;
+  return out;
+}
+
 /** What brings windows of both ears to an RMS of 0.1 over the two. */
 export function loudnessFactor(ears: readonly Float32Array[]): number {
-  const energy = ears.reduce((sum, ear) => ear.reduce((total, value) => total + value * value, sum), 0);
+  let energy = 0;
+  for (const ear of ears) for (let i = 0; i < ear.length; i++) energy += ear[i]! * ear[i]!;
   return 0.1 / Math.max(1e-6, Math.sqrt(energy / (2 * ears[0]!.length)));
 }
 
@@ -188,7 +192,9 @@ export function logitsOf(model: BinauralModel, batch: Batch, training: boolean) 
   const windows = Object.keys(batch)
     .filter((name) => name.startsWith('audio'))
     .sort();
-  const features = windows.map((name) => model.backbone.forward(batch[name]!, { training }).clip);
+  const clipOf = (x: Tensor): Tensor => model.backbone.forward(x, { training }).clip;
+  const inputs = windows.map((name) => batch[name]!);
+  const features = inputs.length === 1 ? [clipOf(inputs[0]!)] : tf.split(clipOf(tf.concat(inputs)), inputs.length); // as rows of one batch
   if (model.visual) features.push(model.visual.forward(batch['picture']!, { training }).clip);
   return model.head.forward(tf.concat(features, 1), { training });
 }

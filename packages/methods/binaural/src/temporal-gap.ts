@@ -39,6 +39,7 @@ export const temporalGap = defineMethod<typeof temporalGapConfig, BinauralModel>
   presets: {
     ...presets,
     generated: { ...presets.generated, config: { ...presets.generated.config, gaps: [0, 2] } },
+    quick: { ...presets.quick, config: { ...presets.quick.config, gaps: [0, 2] } },
     smoke: { ...presets.smoke, config: { ...presets.smoke.config, gaps: [0, 0.3] } },
   },
   accumulates: true,
