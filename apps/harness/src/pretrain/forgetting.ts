@@ -104,8 +104,10 @@ export async function writeForgetting(
   for (const { part, run: at, summary } of stages) {
     const lines = existsSync(at.file('forgetting.jsonl')) ? await readLog(at.file('forgetting.jsonl')) : [];
     for (const { stage } of part.watch) {
-      const points = lines.map((line): [number, number] => [before + line.step, line[stage]!]);
-      curves.set(stage, [...(curves.get(stage) ?? []), ...points]);
+      const points = lines.flatMap((line): [number, number][] =>
+        stage in line ? [[before + line.step, line[stage]!]] : [],
+      );
+      if (points.length > 0) curves.set(stage, [...(curves.get(stage) ?? []), ...points]);
     }
     before += summary.steps;
   }

@@ -140,11 +140,10 @@ async function metersOf(
     const everySteps = probe.everySteps ?? tenth;
     meters.push(await createProbeCurve({ taskDir: probe.taskDir, everySteps, run, display, ...now }));
   }
-  if (part.watch.length > 0) {
-    const watched = part.watch.map(({ stage, method }) => ({
-      method,
-      finished: earlier.find((one) => one.part.stage === stage)!,
-    }));
+  const watched = part.watch
+    .map(({ stage, method }) => ({ method, finished: earlier.find((one) => one.part.stage === stage)! }))
+    .filter(({ finished }) => finished.part.recipe.steps !== 0); // what took no step has learned nothing to forget
+  if (watched.length > 0) {
     const dataOf = async ({ part: before, run: at }: FinishedPart): Promise<ViewWorkerData> => {
       const { normalization } = await readModelConfig(at.file('model'));
       return workerDataOf(inputs, before, normalization ?? undefined, undefined);
