@@ -41,15 +41,18 @@ const weights = (...parts: string[]): Promise<Buffer> => readFile(at(...parts, '
 
 test.each(['moco,densecl', 'densecl,moco'])('il of %s, held near the first’s features', async (order) => {
   const [first, second] = order.split(',') as [string, string];
-  await run(order, order, { strategy: 'il', distance: 'contrastive' });
+  const parts = { moco: { config: { imageSize: 20 } } }; // stages may see images of their own size
+  await run(order, order, { strategy: 'il', distance: 'contrastive', parts });
   expect(await weights(order, 'stages', second, 'model-init')).toEqual(await weights(order, 'stages', first, 'model'));
   const log = (await readLog(at(order, 'stages', second, 'log.jsonl'))).at(-1)!;
   expect(log['own']! + log['distillation']!).toBeCloseTo(log['loss']!, 3);
 });
 
-test('joint has both losses', async () => {
+test('joint has both losses, of images of one size', async () => {
   const { tensors } = await leakCheck(() => run('moco,densecl', 'joint', { strategy: 'joint' }));
   expect(tensors).toBe(0);
+  const parts = { moco: { config: { imageSize: 20 } } };
+  await expect(run('moco,densecl', 'joint', { strategy: 'joint', parts })).rejects.toThrow(/different inputs \(image/);
   const log = (await readLog(at('joint/stages/joint/log.jsonl'))).at(-1)!;
   expect(log['moco']! + log['densecl']!).toBeCloseTo(log['loss']!, 3);
 });

@@ -7,6 +7,7 @@ import {
   messageOf,
   type Backbone,
   type BuildContext,
+  type InputSpec,
   type Method,
   type Model,
   type Recipe,
@@ -76,13 +77,17 @@ export function checkMethods(methods: readonly Method[]): void {
 /** Fields of `input` that decide what a network gets; a crop's length and place may differ between stages. */
 const networkFields = ['modality', 'sampleRate', 'channels', 'frontEnd', 'normalize', 'image'] as const;
 
+/** Of images, stages share what values are brought to, and only one batch the size. */
+const fieldOf = (input: InputSpec, field: keyof InputSpec, isOneBatch: boolean): unknown =>
+  field === 'image' && input.image && !isOneBatch ? { mean: input.image.mean, std: input.image.std } : input[field];
+
 /** Refuses parts whose networks would get different inputs. `isOneBatch`: they also share the crop. */
 export function checkInputs(methods: readonly Method[], parts: PartsConfig, isOneBatch: boolean): void {
   const inputs = methods.map((method) => method.input(parts[method.id]!.config));
   const fields = isOneBatch ? [...networkFields, 'seconds' as const, 'crop' as const] : networkFields;
   for (const [i, input] of inputs.entries()) {
     for (const field of fields) {
-      const [there, here] = [inputs[0]![field], input[field]].map((value) => canonicalJson(value ?? null));
+      const [there, here] = [inputs[0]!, input].map((one) => canonicalJson(fieldOf(one, field, isOneBatch) ?? null));
       if (there === here) continue;
       throw new ConfigError(
         `multi: ${methods[0]!.id} and ${methods[i]!.id} take different inputs (${field}: ${there} and ${here}). ` +
