@@ -40,7 +40,7 @@ export function buildBeatsTokenizer(config: Readonly<Record<string, unknown>>, r
   const parsed = parseConfig(beatsTokenizerConfigSchema, config, 'beats-tokenizer');
   const { codes, codeWidth, ...encoder } = parsed;
   const beats = buildBeats(encoder, rng);
-  const { width } = beats;
+  const { width } = parsed;
   const layers = sequential([
     linear(width, width, rng.fork('quantize_layer.0')),
     stateless((x) => tf.tanh(x)),

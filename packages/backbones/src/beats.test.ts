@@ -39,6 +39,18 @@ describe('embeddings', () => {
     }
   });
 
+  test('outputs of the last layers side by side, the last one last', () => {
+    const x = spectrogram(2, 22);
+    const [one, two] = [build({ layers: 2 }), build({ layers: 2, embedLayers: 2, timestamps: 'concat' })];
+    expect([two.width, two.frameWidth]).toEqual([16, 64]);
+    const { clip, frames, maps } = two.forward(x, { ...still, maps: ['layer0', 'layer1'] });
+    const means = ['layer0', 'layer1'].map((name) => tf.mean(maps![name]!, [1, 2]));
+    expectAllClose(clip, tf.concat(means, 1), { atol: 1e-6 });
+    expectAllClose(tf.slice(clip, [0, 8], [-1, 8]), one.forward(x, still).clip, { atol: 1e-6 });
+    expectAllClose(two.poolFrames!(frames!), clip, { atol: 1e-6 });
+    expect(() => build({ layers: 2, embedLayers: 3 })).toThrow('embedLayers 3 is more than there are layers, 2');
+  });
+
   test('a padded row is what the row alone would be, up to what the convolution sees of the zeros', () => {
     const network = build({ positionKernel: 1 });
     const x = spectrogram(2, 32);

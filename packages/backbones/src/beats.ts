@@ -35,6 +35,8 @@ export const beatsFields = {
   classes: z.int().min(0).max(65536).default(0),
   /** A timestamp's vector: the mean of its frequency patches, or all of them one after the other. */
   timestamps: z.enum(['mean', 'concat']).default('mean'),
+  /** Embeddings are outputs of so many last layers side by side; the last alone, as the authors', unless stated. */
+  embedLayers: z.int().min(1).max(64).default(1),
   /** Longer clips are embedded in windows of at most so many frames, each on its own: about what the models were trained on. */
   windowFrames: z.int().min(1).default(1024).meta({ unit: 'frames' }),
 };
@@ -66,16 +68,19 @@ export interface Beats extends Backbone {
 }
 
 /**
- * `clip` is the mean of the valid tokens; maps are offered by name: `layer0`, `layer1`, … [B, t, f, D]; branches with a classifier:
- * `logits` and their sigmoid `probabilities` [B, classes].
+ * `clip` is the mean of the valid tokens, of the last n = `embedLayers` layers side by side [B, n·D]; maps are offered by name: `layer0`,
+ * `layer1`, … [B, t, f, D]; branches with a classifier: `logits` and their sigmoid `probabilities` [B, classes].
  */
 export const beats: BackboneFamily = { id: 'beats', build: buildBeats };
 
 export function buildBeats(config: Readonly<Record<string, unknown>>, rng: Rng): Beats {
   const parsed = parseConfig(beatsConfigSchema, config, 'beats');
-  const { bands, patchSize, patchWidth, width, classes, timestamps } = parsed;
+  const { bands, patchSize, patchWidth, width, classes, timestamps, embedLayers } = parsed;
+  if (embedLayers > parsed.layers)
+    throw new ConfigError(`beats: embedLayers ${embedLayers} is more than there are layers, ${parsed.layers}`);
   if (bands % patchSize !== 0) throw new ConfigError(`beats: ${bands} bands are no multiple of patchSize ${patchSize}`);
   const across = bands / patchSize;
+  const embedWidth = embedLayers * width;
   const embedding = patchEmbed(
     { patch: [patchSize, patchSize], channels: 1, width: patchWidth, hasBias: parsed.convBias },
     rng.fork('patch_embedding'),
@@ -128,10 +133,13 @@ export function buildBeats(config: Readonly<Record<string, unknown>>, rng: Rng):
       const found = layers[Number(/^layer(\d+)$/.exec(name)?.[1] ?? -1)];
       if (found) maps[name] = asMap(found);
     }
-    const frames = timestamps === 'mean' ? tf.mean(asMap(tokens), 2) : tf.reshape(tokens, [tokens.shape[0]!, -1, across * width]); // prettier-ignore
+    const outputs = [...layers.slice(-embedLayers, -1), tokens]; // the last behind the final norm, where there is one
+    const embedded = embedLayers === 1 ? tokens : tf.concat(outputs, 2); // [B, N, n·D]
+    const byTime = tf.reshape(embedded, [embedded.shape[0]!, -1, across, embedWidth]); // [B, t, f, n·D]
+    const frames = timestamps === 'mean' ? tf.mean(byTime, 2) : tf.reshape(byTime, [byTime.shape[0]!, -1, across * embedWidth]); // prettier-ignore
     const logits = predictor && classify(tokens, padding);
     return {
-      clip: meanOfValid(tokens, padding),
+      clip: meanOfValid(embedded, padding),
       frames,
       maps,
       ...(logits && { branches: { logits, probabilities: tf.sigmoid(logits) } }),
@@ -142,11 +150,11 @@ export function buildBeats(config: Readonly<Record<string, unknown>>, rng: Rng):
     id: 'beats',
     config: parsed,
     params,
-    width,
-    frameWidth: timestamps === 'mean' ? width : across * width,
+    width: embedWidth,
+    frameWidth: timestamps === 'mean' ? embedWidth : across * embedWidth,
     frameStride: patchSize,
     windowFrames: Math.max(1, Math.floor(parsed.windowFrames / patchSize)) * patchSize,
-    poolFrames: (frames) => tf.mean(tf.reshape(frames, [frames.shape[0]!, -1, width]), 1),
+    poolFrames: (frames) => tf.mean(tf.reshape(frames, [frames.shape[0]!, -1, embedWidth]), 1),
     encoder,
     embed: (x, options) => dropped(project(patchesOf(x), options).projected, options),
     trace,

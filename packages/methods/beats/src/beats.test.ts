@@ -205,6 +205,15 @@ describe('the tokenizer', () => {
     free(model);
   });
 
+  test('is taught by the last layer, however many layers are embedded', () => {
+    const deep = { layers: 2, embedLayers: 2 };
+    const model = build(deep, teacher(deep));
+    expect([model.backbone.width, model.teacher.width]).toEqual([48, 48]);
+    expect(model.trainable.get('estimator.out.weight')!.shape).toEqual([24, 24]);
+    run(tokenizerDistillation, model, [bandsOf('a')]);
+    free(model);
+  });
+
   test('leaves nothing behind', async () => {
     const model = build();
     const batch = bandsOf('a');

@@ -99,7 +99,7 @@ export const maskedPrediction = defineMethod<typeof maskedPredictionConfig, Mask
       note: 'Minutes on two cores, for the embedded suite.',
       // a crop has 48 patches: of a quarter of them the rest cannot be told, and what follows sees all of them
       config: { ...smallNetwork, maskRatio: 0.5, predictorLayers: 1, codes: 256, codeWidth: 64, centering: 0.7 },
-      recipe: { lr: 1e-3, warmupSteps: 40, batchSize: 32, steps: 700, clipNorm: 1 },
+      recipe: { lr: 2e-3, warmupSteps: 60, batchSize: 32, steps: 1000, clipNorm: 1 },
     },
     smoke: {
       note: 'Ends in seconds on a CPU; for tests.',

@@ -84,6 +84,7 @@ export const smallNetwork = {
   attentionDropout: 0,
   inputDropout: 0,
   layerDrop: 0,
+  embedLayers: 3,
 } as const;
 
 /** A network for tests. */
@@ -99,4 +100,5 @@ export const smokeNetwork = {
   positionGroups: 2,
   buckets: 16,
   maxDistance: 32,
+  embedLayers: 1,
 } as const;

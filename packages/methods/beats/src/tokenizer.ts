@@ -115,7 +115,7 @@ export const tokenizerDistillation = defineMethod<typeof tokenizerConfig, Tokeni
     const { codes, codeWidth, width, estimatorLayers } = config;
     const backbone = buildBeatsTokenizer({ ...networkOf(config), codes, codeWidth }, rng.fork('backbone'));
     const draws = rng.fork('estimator');
-    const outputs = config.target === 'logits' ? Number(teacher.config['classes']) : teacher.width;
+    const outputs = config.target === 'logits' ? Number(teacher.config['classes']) : Number(teacher.config['width']);
     const estimator = {
       enter: linear(codeWidth, width, draws.fork('enter')),
       transformer: beatsEncoder(
