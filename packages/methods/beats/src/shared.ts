@@ -84,7 +84,7 @@ export const smallNetwork = {
   attentionDropout: 0,
   inputDropout: 0,
   layerDrop: 0,
-  embedLayers: 3,
+  embedLayers: 3, // the last predicts codes, the first two still tell what it lets go
 } as const;
 
 /** A network for tests. */
