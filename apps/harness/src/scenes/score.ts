@@ -6,8 +6,12 @@ import { fingerprintFile, readModelConfig } from '@unlabel/zoo/files';
 import { evaluateScenes, listeningOf, type SceneScores } from './evaluate.ts';
 import { classesOf, readWindows, type SceneWindows } from './windows.ts';
 
+/** Raised when the same networks and scenes get other scores: results from before are made again. */
+const evaluation = 2;
+
 /** What a result depends on. */
 export interface SceneKey {
+  readonly evaluation: number;
   readonly fingerprint: string;
   /** Hashes of the indices of the training and the tested scenes. */
   readonly data: readonly [string, string];
@@ -45,6 +49,7 @@ export function createScorer(): (request: SceneRequest) => Promise<SceneResult> 
   return async (request) => {
     const { dir, model, data, split, steps, isFineTuned, seed, out } = request;
     const key: SceneKey = {
+      evaluation,
       fingerprint: await fingerprintFile(dir),
       data: [await sha256File(join(data, 'train.jsonl')), await sha256File(join(data, `${split}.jsonl`))],
       split,
