@@ -27,6 +27,8 @@ const turnedEars = [6, 1] as const;
 /** Cityscapes' label ids of what is told apart. */
 const classIds = { car: 26, train: 31, motorcycle: 32 } as const;
 const classes = Object.keys(classIds);
+/** Label id → 1 … the classes. */
+const kindOf = new Map<number, number>(Object.values(classIds).map((id, i) => [id, i + 1]));
 /** Without a mask of what moves: how far a channel must be from the background's, of 255. */
 const movingBy = 30;
 
@@ -239,8 +241,7 @@ async function picturesOf(
     if (!labels) continue;
     const ids = await planeOf(labels[t]!, width, height);
     ids.forEach((id, i) => {
-      const kind = Object.values(classIds).indexOf(id as 26); // −1 where it is none of them
-      masks![t * pixels + i] = isMoving(i) ? kind + 1 : 0;
+      masks![t * pixels + i] = isMoving(i) ? (kindOf.get(id) ?? 0) : 0;
     });
   }
   return {

@@ -62,14 +62,9 @@ export function batchNormTrain(
 ): BatchNormResult {
   const { epsilon = 1e-5, groups = 1, relu = false } = options;
   return tf.tidy(() => {
+    if (hasKernel('BatchNormTrain')) return fused('BatchNormTrain', { x }, gamma, beta, options, { relu });
     const [gain, offset] = affine(x, gamma, beta);
-    if (!hasKernel('BatchNormTrain')) return shaped(composed(x, gain, offset, epsilon, groups, relu), options.groups);
-    const [y, mean, variance] = runKernel(
-      'BatchNormTrain',
-      { x, gamma: gain, beta: offset },
-      { epsilon, relu, groups },
-    );
-    return shaped({ y: y!, mean: mean!, variance: variance! }, options.groups);
+    return shaped(composed(x, gain, offset, epsilon, groups, relu), options.groups);
   });
 }
 
@@ -84,16 +79,10 @@ export function batchNormAddRelu(
   beta: Tensor | undefined,
   options: BatchNormOptions = {},
 ): BatchNormResult {
-  const { epsilon = 1e-5, groups = 1 } = options;
   return tf.tidy(() => {
-    if (!hasKernel('BatchNormAddRelu')) {
-      const { y, mean, variance } = batchNormTrain(x, gamma, beta, options);
-      return { y: tf.relu(plus(y, shortcut)), mean, variance };
-    }
-    const [gain, offset] = affine(x, gamma, beta);
-    const inputs = { x, gamma: gain, beta: offset, shortcut };
-    const [y, mean, variance] = runKernel('BatchNormAddRelu', inputs, { epsilon, groups });
-    return shaped({ y: y!, mean: mean!, variance: variance! }, options.groups);
+    if (hasKernel('BatchNormAddRelu')) return fused('BatchNormAddRelu', { x, shortcut }, gamma, beta, options);
+    const { y, mean, variance } = batchNormTrain(x, gamma, beta, options);
+    return { y: tf.relu(plus(y, shortcut)), mean, variance };
   });
 }
 
@@ -107,16 +96,30 @@ export function batchNormReluPool(
   beta: Tensor | undefined,
   options: BatchNormOptions = {},
 ): BatchNormResult {
-  const { epsilon = 1e-5, groups = 1 } = options;
   return tf.tidy(() => {
-    if (!hasKernel('BatchNormReluPool')) {
-      const { y, mean, variance } = batchNormTrain(x, gamma, beta, { ...options, relu: true });
-      return { y: tf.maxPool(y as ReturnType<typeof tf.tensor4d>, 2, 2, 'valid'), mean, variance };
-    }
-    const [gain, offset] = affine(x, gamma, beta);
-    const [y, mean, variance] = runKernel('BatchNormReluPool', { x, gamma: gain, beta: offset }, { epsilon, groups });
-    return shaped({ y: y!, mean: mean!, variance: variance! }, options.groups);
+    if (hasKernel('BatchNormReluPool')) return fused('BatchNormReluPool', { x }, gamma, beta, options);
+    const { y, mean, variance } = batchNormTrain(x, gamma, beta, { ...options, relu: true });
+    return { y: tf.maxPool(y as ReturnType<typeof tf.tensor4d>, 2, 2, 'valid'), mean, variance };
   });
+}
+
+/** One of the kernels above: a batch norm of `inputs.x` and what follows it. */
+function fused(
+  kernel: string,
+  inputs: { readonly x: Tensor; readonly shortcut?: Tensor },
+  gamma: Tensor | undefined,
+  beta: Tensor | undefined,
+  options: BatchNormOptions,
+  attrs: { readonly relu?: boolean } = {},
+): BatchNormResult {
+  const { epsilon = 1e-5, groups = 1 } = options;
+  const [gain, offset] = affine(inputs.x, gamma, beta);
+  const [y, mean, variance] = runKernel(
+    kernel,
+    { ...inputs, gamma: gain, beta: offset },
+    { epsilon, groups, ...attrs },
+  );
+  return shaped({ y: y!, mean: mean!, variance: variance! }, options.groups);
 }
 
 function affine(x: Tensor, gamma: Tensor | undefined, beta: Tensor | undefined): [Tensor, Tensor] {
