@@ -48,7 +48,12 @@ export interface Model {
   readonly state: Params;
   /** What is kept after pre-training. Its parameters appear in `trainable` and `state` too. */
   readonly backbone: Backbone;
+  /** The network that the gradient moves, where another is kept (ATST keeps the student's teacher): what is shared with other methods. */
+  readonly learner?: Backbone;
 }
+
+/** The network that the gradient moves. */
+export const learnerOf = ({ learner, backbone }: Model): Backbone => learner ?? backbone;
 
 export interface Step {
   /** Optimiser steps done so far. */

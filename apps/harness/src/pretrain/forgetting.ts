@@ -3,8 +3,8 @@
  * as they left them. `forgetting.jsonl` in the stage's folder, a line a point, and `forgetting.svg` for the whole run.
  */
 import { existsSync } from 'node:fs';
-import { createRng, type Backbone, type Method, type NdArray, type Scalar } from '@unlabel/core';
-import { assignArrays, copyParams, mergeParams, tf, withoutGradient } from '@unlabel/engine';
+import { createRng, learnerOf, type Backbone, type Method, type NdArray, type Scalar } from '@unlabel/core';
+import { assignArrays, copyParams, disposeParams, mergeParams, tf, withoutGradient } from '@unlabel/engine';
 import type { Display } from '../display/display.ts';
 import { writeLineChart } from '../pictures/curves.ts';
 import { appendLog, readLog, truncateLog, type RunDir } from '../run-dir.ts';
@@ -74,13 +74,16 @@ export async function createForgettingCurve(options: ForgettingOptions): Promise
 
 /** Mean loss over the batches; the training's own network and state are only read. */
 async function lossNow({ method, config, arrays, batches }: Watched, network: Backbone): Promise<number> {
-  const model = method.build(config, { rng: createRng(0) });
+  // around a copy, as the stage was: some methods train more than one kind of network
+  const backbone = network.clone();
+  const model = method.build(config, { rng: createRng(0), backbone });
+  if (learnerOf(model) !== backbone) disposeParams(backbone.params);
   const params = mergeParams(model.trainable, model.state);
   try {
     let sum = 0;
     for (const [index, batchArrays] of batches.entries()) {
       assignArrays(params, arrays);
-      copyParams(network.params, model.backbone.params);
+      copyParams(network.params, learnerOf(model).params);
       const batch = toTensors(batchArrays);
       const step = { index, total: batches.length, epoch: 0, rng: createRng(0).fork('watch').fork(index) };
       const { loss, logs } = tf.tidy(() => withoutGradient(() => method.loss(model, batch, step)));

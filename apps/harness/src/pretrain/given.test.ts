@@ -121,6 +121,14 @@ describe('a method that trains one network', () => {
     expect((await readModelConfig(at('alone/model'))).training.sawUnlabelled).toEqual(['some-task']);
   });
 
+  test('is a student whose teacher begins as it is, and is kept', async () => {
+    const recipe = { steps: 4, batchSize: 2 };
+    await run('atst-clip', 'taught', undefined, { recipe });
+    await run('atst-clip', 'taught-on', at('taught'), { recipe });
+    expect(await isSame('taught-on/model-init', 'taught/model')).toBe(true);
+    expect(await isSame('taught-on/model', 'taught/model')).toBe(false);
+  });
+
   test('refuses what does not fit, and says why', async () => {
     await expect(run('delores-s', 'none', at('start'), { width: 16 })).rejects.toThrow(/differs in .*there.*here/);
     await expect(run('beats', 'none', at('start'))).rejects.toThrow(
@@ -129,6 +137,8 @@ describe('a method that trains one network', () => {
     await expect(run('delores-s', 'none', at('sounds'))).rejects.toThrow(/holds no model/);
     await expect(run('delores-s', 'none', 'chance')).rejects.toThrow(/--from chance: expected a run, a model folder/);
     const atst = join(shippedDir, 'ast_d128.atst-clip_quickstart');
-    await expect(run('atst-clip', 'none2', atst)).rejects.toThrow(/atst-clip trains a network of its own/);
+    await expect(run('atst-clip', 'none2', atst)).rejects.toThrow(
+      /another atst than the method's: .*width \(128 there, 16 here\)/,
+    );
   });
 });

@@ -2,6 +2,7 @@
 import {
   CheckpointError,
   ConfigError,
+  learnerOf,
   type Backbone,
   type BuildContext,
   type InputSpec,
@@ -64,7 +65,7 @@ export async function trainPart(inputs: PartInputs): Promise<TrainSummary> {
   const rng = rngOf(seed, stage);
   const context = await buildContext(inputs);
   const model = method.build(config, { rng: rng.fork('model'), ...context });
-  if (context.backbone && model.backbone !== context.backbone)
+  if (context.backbone && learnerOf(model) !== context.backbone)
     throw new ConfigError(
       `${method.id} trains a network of its own and cannot start from another (it does not use networkOf); --from ${inputs.given!.id} is for methods that do.`,
     );

@@ -107,7 +107,7 @@ export const atstClip = defineMethod<typeof atstClipConfig, AtstModel>({
   },
   input: (config) => ({ ...sharedInput(config), crops: 2 }),
   views: atstClipViews,
-  build: (config, { rng }) => ({ ...buildModel(config, 'clip', framesOf(config.seconds), rng), config }),
+  build: (config, context) => ({ ...buildModel(config, 'clip', framesOf(config.seconds), context), config }),
 
   loss(model, batch, step) {
     const terms = atstClipTerms(model, batch, step);

@@ -27,6 +27,8 @@ export const atstFrameConfig = z.strictObject({
   /** Patches in masked spans over patches in all, overlaps counted twice; 0.65 hides about half. */
   maskProbability: z.number().positive().max(1).default(0.65),
   maskSpan: z.int().positive().default(5).meta({ unit: 'patches of 40 ms' }),
+  /** The network has a class token too, so that ATST-Clip can go on with it; the authors' has none. */
+  classToken: z.boolean().default(false),
   /** Decay of the teacher at the start; a cosine brings it to 1. */
   decay: z.number().min(0).max(1).default(0.997),
 });
@@ -66,13 +68,16 @@ export function atstFrameTerms(
 ): AtstTerms {
   const rows = view1!.shape[0]!;
   const patches = hidden.length / rows;
+  const { classTokens } = model.student.backbone;
+  const patchesOf = (tokens: Tensor): Tensor =>
+    classTokens ? tf.slice(tokens, [0, classTokens, 0], [-1, -1, -1]) : tokens; // [2·B, N, D]
   const masked = [...hidden.keys()].filter(
     (i) => hidden[i] === 1 && (!valid || i % patches < valid[Math.floor(i / patches)]!),
   );
   const places = Int32Array.from([...masked, ...masked.map((i) => i + rows * patches)]);
   const mask = tf.tensor2d(Float32Array.from([...hidden, ...hidden]), [2 * rows, patches]);
   return atstTerms(model, tf.concat([view1!, view2!]), {
-    take: (tokens) => tf.gather(tf.reshape(tokens, [2 * rows * patches, -1]), tf.tensor1d(places, 'int32')), // [2·M, D]
+    take: (tokens) => tf.gather(tf.reshape(patchesOf(tokens), [2 * rows * patches, -1]), tf.tensor1d(places, 'int32')), // [2·M, D]
     rng,
     mask,
     lengths: lengths && tf.concat([lengths, lengths]),
@@ -138,7 +143,10 @@ export const atstFrame = defineMethod<typeof atstFrameConfig, AtstFrame>({
   },
   input: sharedInput,
   views: atstFrameViews,
-  build: (config, { rng }) => ({ ...buildModel(config, 'frame', framesOf(config.seconds), rng), config }),
+  build: (config, context) => {
+    const variant = config.classToken ? 'clip' : 'frame';
+    return { ...buildModel(config, variant, framesOf(config.seconds), context), config };
+  },
 
   loss(model, batch, step) {
     const [rows = 0, , frames = 0] = batch['view1']!.shape;

@@ -11,9 +11,11 @@
 import { z } from 'zod';
 import { frontEnds } from '@unlabel/audio';
 import { mixup, randomResizeCrop, type RandomResizeCropOptions } from '@unlabel/augment';
-import { buildAtst, type Atst } from '@unlabel/backbones';
+import { buildAtst, networkOf, type Atst, type AtstConfig } from '@unlabel/backbones';
 import {
+  ConfigError,
   DataError,
+  type BuildContext,
   type InputSpec,
   type Model,
   type NdArray,
@@ -107,29 +109,29 @@ export interface Student {
   readonly predictor: Layer;
 }
 
-/** The teacher's backbone is what is kept. */
+/** The teacher's backbone is what is kept; the student's is what a combination shares. */
 export interface AtstModel extends Model {
   readonly backbone: Atst;
+  readonly learner: Atst;
   readonly config: SharedConfig;
   readonly student: Student;
   readonly teacher: { readonly backbone: Atst; readonly projector: Layer };
 }
 
-/** The teacher begins as a copy of the student. `chunkFrames`: frames of a crop. */
+/** The teacher begins as a copy of the student, which is the given network where there is one. `chunkFrames`: frames of a crop. */
 export function buildModel(
   config: SharedConfig,
   variant: 'clip' | 'frame',
   chunkFrames: number,
-  rng: Rng,
+  context: BuildContext,
 ): Omit<AtstModel, 'config'> {
+  const { rng } = context;
   const { size, depth, width, heads, dropPath, embedBlocks, projectorHidden, projectionWidth } = config;
   const given = Object.entries({ width, heads, embedBlocks }).filter(([, value]) => value !== undefined);
   // longer crops than the published ones need more positions
   const positions = Math.max(251, 1 + Math.floor(chunkFrames / 4));
-  const backbone = buildAtst(
-    { variant, size, depth, dropPath, positions, chunkFrames, ...Object.fromEntries(given) },
-    rng.fork('backbone'),
-  );
+  const own = { variant, size, depth, dropPath, positions, chunkFrames, ...Object.fromEntries(given) };
+  const backbone = networkOf(context, () => buildAtst({ ...own, ...sharedFields(own, context) }, rng.fork('backbone')));
   const projectorOf = (): Layer =>
     mlp({ widths: [backbone.config['width'] as number, projectorHidden, projectionWidth] }, rng.fork('projector'));
   const projector = projectorOf();
@@ -148,9 +150,25 @@ export function buildModel(
     trainable: trainableOf(params),
     state: mergeParams(buffersOf(params), followers),
     backbone: teacher.backbone,
+    learner: backbone,
     student: { backbone, projector, predictor },
     teacher,
   };
+}
+
+/**
+ * Fields of a given network that this training can do with whatever its own are: how embeddings cut long clips, more positions than crops
+ * have, and of Frame a class token, which is seen by the patches and has no loss.
+ */
+function sharedFields(
+  own: { readonly variant: 'clip' | 'frame'; readonly positions: number },
+  { backbone }: BuildContext,
+): Record<string, unknown> {
+  if (backbone?.id !== 'atst') return {};
+  const { variant, positions, chunkFrames } = backbone.config as AtstConfig; // of the family by its id
+  if (own.variant === 'clip' && variant === 'frame')
+    throw new ConfigError('the network to share has no class token, which ATST-Clip trains; atst-frame makes one with classToken=true.'); // prettier-ignore
+  return { variant, chunkFrames, positions: Math.max(own.positions, positions) };
 }
 
 /** What a view of a network is pooled to before the projector: class tokens, or the masked patches of both views. */

@@ -16,7 +16,7 @@ import { beats, beatsStages } from './beats.ts';
 import { fineTune, type FineTune } from './fine-tune.ts';
 import { maskedPrediction, maskedPredictionTerms, type MaskedPrediction } from './masked-prediction.ts';
 import { randomProjection } from './random-projection.ts';
-import { networkOf } from './shared.ts';
+import { encoderOf } from './shared.ts';
 import { tokenizerDistillation, type TokenizerDistillation } from './tokenizer.ts';
 
 beforeAll(() => testEngine());
@@ -34,7 +34,7 @@ const free = (model: Model): void => disposeParams(mergeParams(model.trainable, 
 
 /** A frozen network, as a stage hands it on. */
 function teacher(extra: object = {}): Beats {
-  const network = buildBeats({ ...networkOf(tokenizerConfig()), ...extra }, createRng(99));
+  const network = buildBeats({ ...encoderOf(tokenizerConfig()), ...extra }, createRng(99));
   for (const variable of network.params.values()) variable.trainable = false;
   return network;
 }

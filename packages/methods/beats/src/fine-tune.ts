@@ -22,7 +22,7 @@ import {
 } from '@unlabel/core';
 import { buffersOf, prefixed, tf, trainableOf } from '@unlabel/engine';
 import { binaryCrossEntropy, labelCrossEntropy } from '@unlabel/objectives';
-import { beatsInput, beatsViews, networkOf, paperRecipe, sharedCard, sharedConfig, smallNetwork, smokeNetwork } from './shared.ts'; // prettier-ignore
+import { beatsInput, beatsViews, encoderOf, paperRecipe, sharedCard, sharedConfig, smallNetwork, smokeNetwork } from './shared.ts'; // prettier-ignore
 
 export const fineTuneConfig = z.strictObject({
   ...sharedConfig,
@@ -79,7 +79,7 @@ export const fineTune = defineMethod<typeof fineTuneConfig, FineTune>({
     const classes = config.vocabulary.length;
     if (classes < 2) throw new ConfigError(`beats-fine-tune: vocabulary has ${classes} classes; name at least two.`);
     const { layerGradient } = config;
-    const backbone = buildBeats({ ...networkOf(config), layerGradient, classes }, rng.fork('backbone'));
+    const backbone = buildBeats({ ...encoderOf(config), layerGradient, classes }, rng.fork('backbone'));
     const [start, ...others] = Object.values(upstream);
     if (others.length > 0 || (start && start.id !== 'beats'))
       throw new ConfigError('beats-fine-tune: expected one beats network to start from.');

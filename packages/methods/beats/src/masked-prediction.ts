@@ -3,7 +3,7 @@
  * random projection; later ones by the distilled tokenizer that an earlier stage hands on. Paper and legend in `shared.ts`.
  */
 import { z } from 'zod';
-import { buildBeats, type Beats, type BeatsTokenizer } from '@unlabel/backbones';
+import { buildBeats, networkOf, type Beats, type BeatsTokenizer } from '@unlabel/backbones';
 import {
   ConfigError,
   defineMethod,
@@ -25,7 +25,7 @@ import { randomProjection, type Tokenizer } from './random-projection.ts';
 import {
   beatsInput,
   beatsViews,
-  networkOf,
+  encoderOf,
   paperRecipe,
   sharedCard,
   sharedConfig,
@@ -113,7 +113,7 @@ export const maskedPrediction = defineMethod<typeof maskedPredictionConfig, Mask
 
   build(config, context) {
     const { rng } = context;
-    const backbone = buildBeats(networkOf(config), rng.fork('backbone'));
+    const backbone = networkOf(context, () => buildBeats(encoderOf(config), rng.fork('backbone')));
     const { width, patchSize, codes, codeWidth, centering } = config;
     const given = handedOn(context);
     const random = given ? undefined : randomProjection({ patchSize, patchWidth: 512, codes, codeWidth, centering }, rng.fork('tokenizer')); // prettier-ignore

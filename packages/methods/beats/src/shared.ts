@@ -25,7 +25,7 @@ const schema = z.strictObject(sharedConfig);
 export type SharedConfig = z.output<typeof schema>;
 
 /** The network's part of a config. */
-export const networkOf = (config: SharedConfig): Partial<BeatsConfig> =>
+export const encoderOf = (config: SharedConfig): Partial<BeatsConfig> =>
   Object.fromEntries(Object.keys(encoderFields).map((name) => [name, config[name as keyof SharedConfig]]));
 
 export const sharedCard = {

@@ -36,7 +36,7 @@ import {
 import {
   beatsInput,
   beatsViews,
-  networkOf,
+  encoderOf,
   paperRecipe,
   sharedCard,
   sharedConfig,
@@ -113,7 +113,7 @@ export const tokenizerDistillation = defineMethod<typeof tokenizerConfig, Tokeni
     const { rng } = context;
     const teacher = teacherOf(context, config.target);
     const { codes, codeWidth, width, estimatorLayers } = config;
-    const backbone = buildBeatsTokenizer({ ...networkOf(config), codes, codeWidth }, rng.fork('backbone'));
+    const backbone = buildBeatsTokenizer({ ...encoderOf(config), codes, codeWidth }, rng.fork('backbone'));
     const draws = rng.fork('estimator');
     const outputs = config.target === 'logits' ? Number(teacher.config['classes']) : Number(teacher.config['width']);
     const estimator = {

@@ -10,7 +10,7 @@
  */
 import { z } from 'zod';
 import { createFrontEnd, frontEnds, normalizeClip, normalizeFixed } from '@unlabel/audio';
-import { adapterKinds, buildMtSlvrResnet, type MtSlvrResnet } from '@unlabel/backbones';
+import { adapterKinds, buildMtSlvrResnet, networkOf, type MtSlvrResnet } from '@unlabel/backbones';
 import { DataError, defineMethod, type Model, type Scalar, type Tensor } from '@unlabel/core';
 import { buffersOf, mergeParams, prefixed, tf, trainableOf } from '@unlabel/engine';
 import { predictiveHead, simClrHead, simSiamHead, type ContrastiveHead, type PredictiveHead } from './heads.ts';
@@ -157,11 +157,14 @@ export const mtSlvr = defineMethod<typeof mtSlvrConfig, MtSlvr>({
     };
   },
 
-  build(config, { rng }) {
+  build(config, context) {
+    const { rng } = context;
     const { adapter, width, layers, outputs, contrastive: kind, objective } = config;
     const tasks = adapter === 'none' ? 1 : 2;
     const each = outputs / tasks;
-    const backbone = buildMtSlvrResnet({ adapter, tasks, outputs: each, width, layers }, rng.fork('backbone'));
+    const backbone = networkOf(context, () =>
+      buildMtSlvrResnet({ adapter, tasks, outputs: each, width, layers }, rng.fork('backbone')),
+    );
     const head = rng.fork('contrastive');
     const contrastive =
       objective === 'predictive'

@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { backboneFamilies, concat, progressive } from '@unlabel/backbones';
 import {
   ConfigError,
+  learnerOf,
   type Backbone,
   type Batch,
   type Method,
@@ -48,8 +49,17 @@ export function incremental(
     id,
     build(config, context) {
       const frozen = upstreamOf(context.upstream, previous);
-      const inner = buildAround(method, config, { ...context, backbone: copyOf(frozen, context.rng.fork('copy')) });
-      return { trainable: inner.trainable, state: inner.state, backbone: inner.backbone, inner, frozen };
+      // what is handed on is for this method, not for the one inside
+      const { rng } = context;
+      const inner = buildAround(method, config, { rng, backbone: copyOf(frozen, rng.fork('copy')) });
+      return {
+        trainable: inner.trainable,
+        state: inner.state,
+        backbone: inner.backbone,
+        learner: learnerOf(inner),
+        inner,
+        frozen,
+      };
     },
     loss(model, batch, step) {
       const { loss, logs } = method.loss(model.inner, batch, step);
@@ -65,7 +75,7 @@ export function incremental(
 }
 
 function distill(
-  { backbone, frozen }: Continued,
+  { inner, frozen }: Continued,
   batch: Batch,
   step: Step,
   { distance, temperature, view: wanted }: Distillation,
@@ -76,11 +86,16 @@ function distill(
     throw new ConfigError(
       `multi: the batch has ${Object.keys(batch).join(', ')}, not ${view}. Set view to one of them.`,
     );
-  const { clip } = backbone.forward(x, { training: true, rng: step.rng.fork('distillation') });
+  const { clip } = learnerOf(inner).forward(x, { training: true, rng: step.rng.fork('distillation') });
   const target: Tensor = withoutGradient(() => frozen.forward(x, { training: false }).clip);
   return distance === 'euclidean'
     ? euclideanDistillation(clip, target)
     : contrastiveDistillation(clip, target, temperature);
+}
+
+/** @throws ConfigError for a network without stages that a column can be connected to */
+export function checkColumns({ id, mapWidths }: Backbone): void {
+  if (!mapWidths) throw new ConfigError(`multi: the stages of ${id} cannot be connected, so there are no progressive columns of it.`); // prettier-ignore
 }
 
 /** `method` on a new column beside the frozen network of the stage `previous`. */
@@ -89,12 +104,20 @@ export function nextColumn(method: Method, id: string, previous: string): Method
     ...method,
     id,
     build(config, context) {
+      const { rng } = context;
       const frozen = upstreamOf(context.upstream, previous);
       const { id: family, config: columnConfig } = frozen.standsFor ?? frozen;
-      const column = backboneFamilies[family]!.build(columnConfig, context.rng.fork('column'));
-      const backbone = progressive(frozen, column, context.rng.fork('laterals'));
-      const inner = buildAround(method, config, { ...context, backbone });
-      return { trainable: inner.trainable, state: inner.state, backbone, inner, frozen };
+      const column = backboneFamilies[family]!.build(columnConfig, rng.fork('column'));
+      const backbone = progressive(frozen, column, rng.fork('laterals'));
+      const inner = buildAround(method, config, { rng, backbone });
+      return {
+        trainable: inner.trainable,
+        state: inner.state,
+        backbone: inner.backbone,
+        learner: learnerOf(inner),
+        inner,
+        frozen,
+      };
     },
     loss: (model, batch, step) => method.loss(model.inner, batch, step),
     ...handedOn(method),

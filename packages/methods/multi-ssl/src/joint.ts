@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import {
   ConfigError,
+  learnerOf,
   type Batch,
   type Method,
   type Model,
@@ -52,8 +53,9 @@ export function joint(methods: readonly Method[], id: string, { weighting, weigh
     accumulates: methods.every(({ accumulates }) => accumulates === true),
     presets: { paper: { note: 'The defaults of its methods.' } },
     input(given) {
-      checkInputs(methods, partsOf(given), true);
-      return first!.input(partsOf(given)[first!.id]!.config);
+      const inputs = checkInputs(methods, partsOf(given), true);
+      const crops = Math.max(...inputs.map((input) => input.crops ?? 1));
+      return { ...inputs[0]!, ...(crops > 1 && { crops }) };
     },
     views(given) {
       const views = methods.map((one) => [one.id, one.views(partsOf(given)[one.id]!.config)] as const);
@@ -70,7 +72,7 @@ export function joint(methods: readonly Method[], id: string, { weighting, weigh
       const models: Record<string, Model> = {};
       for (const one of methods) {
         const own = { ...context, rng: context.rng.fork(one.id) };
-        const shared = models[first!.id]?.backbone;
+        const shared = models[first!.id] && learnerOf(models[first!.id]!);
         const partConfig = partsOf(given)[one.id]!.config;
         models[one.id] = shared
           ? buildAround(one, partConfig, { ...own, backbone: shared })
@@ -84,6 +86,7 @@ export function joint(methods: readonly Method[], id: string, { weighting, weigh
         trainable: eachOnce(methods, models, (model) => model.trainable, logVariances),
         state: eachOnce(methods, models, (model) => model.state),
         backbone: models[first!.id]!.backbone,
+        learner: learnerOf(models[first!.id]!),
         models,
         logVariances,
       };

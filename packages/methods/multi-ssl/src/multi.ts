@@ -7,7 +7,7 @@
 import { z } from 'zod';
 import type { Card, Method, Stage } from '@unlabel/core';
 import { tf } from '@unlabel/engine';
-import { concatenation, incremental, nextColumn, type Distillation } from './incremental.ts';
+import { checkColumns, concatenation, incremental, nextColumn, type Distillation } from './incremental.ts';
 import { joint } from './joint.ts';
 import { buildAround, checkInputs, checkMethods, partsSchema, sharedPresets, type PartsConfig } from './parts.ts';
 
@@ -97,18 +97,19 @@ function chain(
   methods: readonly Method[],
   parts: PartsConfig,
   after: (method: Method, previous: string) => unknown,
-  doesForget: boolean,
+  isOneNetwork: boolean,
 ): Stage[] {
   return methods.map((method, i): Stage => {
     const own = parts[method.id]!;
     const previous = methods[i - 1]?.id;
     return {
       id: method.id,
-      method: previous === undefined ? withCheck(method, methods, parts) : (after(method, previous) as Method),
+      method:
+        previous === undefined ? withCheck(method, methods, parts, isOneNetwork) : (after(method, previous) as Method),
       config: own.config,
       recipe: own.recipe,
       ...(previous !== undefined && { upstream: [previous] }),
-      ...(doesForget && { watch: methods.slice(0, i).map((earlier) => ({ stage: earlier.id, method: earlier })) }),
+      ...(isOneNetwork && { watch: methods.slice(0, i).map((earlier) => ({ stage: earlier.id, method: earlier })) }),
     };
   });
 }
@@ -126,11 +127,12 @@ function apart(methods: readonly Method[], parts: PartsConfig, id: string): Stag
 }
 
 /** The first stage, which finds out before it trains whether the later methods can take its network. */
-function withCheck(first: Method, methods: readonly Method[], parts: PartsConfig): Method {
+function withCheck(first: Method, methods: readonly Method[], parts: PartsConfig, isOneNetwork: boolean): Method {
   return {
     ...first,
     build(config, context) {
       const model = first.build(config, context);
+      if (!isOneNetwork) checkColumns(model.backbone);
       for (const later of methods.slice(1)) {
         const trial = buildAround(later, parts[later.id]!.config, {
           rng: context.rng.fork('trial'),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   canonicalJson,
   ConfigError,
+  learnerOf,
   mergeConfig,
   messageOf,
   type Backbone,
@@ -77,14 +78,17 @@ export function checkMethods(methods: readonly Method[]): void {
 /** Fields of `input` that decide what a network gets; a crop's length and place may differ between stages. */
 const networkFields = ['modality', 'sampleRate', 'channels', 'frontEnd', 'normalize', 'image'] as const;
 
+/** Fields of one batch for all. */
+const cropFields = ['seconds', 'padding', 'crop'] as const;
+
 /** Of images, stages share what values are brought to, and only one batch the size. */
 const fieldOf = (input: InputSpec, field: keyof InputSpec, isOneBatch: boolean): unknown =>
   field === 'image' && input.image && !isOneBatch ? { mean: input.image.mean, std: input.image.std } : input[field];
 
-/** Refuses parts whose networks would get different inputs. `isOneBatch`: they also share the crop. */
-export function checkInputs(methods: readonly Method[], parts: PartsConfig, isOneBatch: boolean): void {
+/** The inputs of the parts; refuses those whose networks would get different ones. `isOneBatch`: they also share the crop. */
+export function checkInputs(methods: readonly Method[], parts: PartsConfig, isOneBatch: boolean): InputSpec[] {
   const inputs = methods.map((method) => method.input(parts[method.id]!.config));
-  const fields = isOneBatch ? [...networkFields, 'seconds' as const, 'crop' as const] : networkFields;
+  const fields = isOneBatch ? [...networkFields, ...cropFields] : networkFields;
   for (const [i, input] of inputs.entries()) {
     for (const field of fields) {
       const [there, here] = [inputs[0]!, input].map((one) => canonicalJson(fieldOf(one, field, isOneBatch) ?? null));
@@ -95,6 +99,7 @@ export function checkInputs(methods: readonly Method[], parts: PartsConfig, isOn
       );
     }
   }
+  return inputs;
 }
 
 /**
@@ -107,7 +112,7 @@ export function buildAround(
   context: BuildContext & { readonly backbone: Backbone },
 ): Model {
   const model = builtOrReason(method, config, context);
-  if (model.backbone === context.backbone) return model;
+  if (learnerOf(model) === context.backbone) return model;
   throw new ConfigError(
     `multi: ${method.id} trains a network of its own and cannot share one (it does not use networkOf).`,
   );
