@@ -25,10 +25,15 @@ import { forked, fusedAttention, layerNorm, linear, mlp, risingRates, transforme
 import { serve, timed } from '../lib/serve.ts';
 
 const { values } = parseArgs({
-  options: { model: { type: 'string', default: 'beats' }, dropout: { type: 'string', default: '0' } },
+  options: {
+    model: { type: 'string', default: 'beats' },
+    dropout: { type: 'string', default: '0' },
+    precision: { type: 'string', default: 'float32' },
+  },
 });
 const engine = (process.env['UNLABEL_ENGINE'] ?? 'auto') as NonNullable<EngineOptions['engine']>; // checked by useEngine
-const info = await useEngine({ engine });
+const precision = values.precision as NonNullable<EngineOptions['precision']>; // given by the suite
+const info = await useEngine({ engine, precision });
 const rng = createRng(1);
 const noise = (name: string, shape: number[]): Tensor => {
   const draw = rng.fork(name);
@@ -139,6 +144,6 @@ function atst() {
 const works = values.model === 'beats' ? beats() : atst();
 const { version, device, threads, node } = info;
 await serve(
-  { engine: info.engine, version, device, threads, node },
+  { engine: info.engine, version, precision: info.precision, device, threads, node },
   Object.fromEntries(Object.entries(works).map(([name, work]) => [name, () => timed(work)])),
 );

@@ -24,7 +24,7 @@ export interface EngineOptions {
   readonly engine?: EngineName | 'auto';
   /** Compute threads; default: all cores. */
   readonly threads?: number;
-  /** `bf16` lets oneDNN multiply in bfloat16; refused where it would not (another engine, a CPU without). Changes numbers. */
+  /** `bf16` multiplies matrices in bfloat16; refused where it cannot (another engine, a CPU without). Changes numbers. */
   readonly precision?: 'float32' | 'bf16';
   /** Fixed reduction orders: same seed, same bytes (native: TF_DETERMINISTIC_OPS). */
   readonly deterministic?: boolean;

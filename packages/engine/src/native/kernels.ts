@@ -4,6 +4,7 @@
  */
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { zerosAround } from '../ops/padding.ts';
+import { bfloat16Product, isBfloat16Product, registerBfloat16 } from './bfloat16.ts';
 import { hasSlowFilterGradient, registerConvGradients } from './conv.ts';
 
 /** What of tfjs-node's backend is used here. */
@@ -46,6 +47,8 @@ interface OwnOp {
   readonly inputs: readonly string[];
   readonly attrs: Readonly<Record<string, 'float' | 'bool' | 'int'>>;
   readonly outputs: number;
+  /** Its products can be computed in bfloat16. */
+  readonly hasProducts?: boolean;
 }
 
 const norm = ['x', 'gamma', 'beta'];
@@ -99,8 +102,14 @@ const ownOps: readonly OwnOp[] = [
   { kernel: 'Gelu', inputs: ['x', 'bias'], attrs: { tanh: 'bool' }, outputs: 1 },
   { kernel: 'GeluGrad', inputs: ['x', 'bias', 'dy'], attrs: { tanh: 'bool' }, outputs: 2 },
   { kernel: 'ColumnSum', inputs: ['x'], attrs: {}, outputs: 1 },
-  { kernel: 'Attention', inputs: attention, attrs: attentionAttrs, outputs: 2 },
-  { kernel: 'AttentionGrad', inputs: [...attention, 'logSum', 'dy'], attrs: attentionAttrs, outputs: 5 },
+  { kernel: 'Attention', inputs: attention, attrs: attentionAttrs, outputs: 2, hasProducts: true },
+  {
+    kernel: 'AttentionGrad',
+    inputs: [...attention, 'logSum', 'dy'],
+    attrs: attentionAttrs,
+    outputs: 5,
+    hasProducts: true,
+  },
   { kernel: 'CrossEntropy', inputs: ['logits', 'labels'], attrs: { smoothing: 'float' }, outputs: 2 },
   {
     kernel: 'CrossEntropyGrad',
@@ -123,8 +132,8 @@ const ownOps: readonly OwnOp[] = [
 /** TensorFlow's name of an own op. */
 const tensorflowOp = (kernel: string): string => `Unlabel${kernel.replace('BatchNormTrain', 'BatchNorm')}`;
 
-/** Registers the native engine's kernels; called once, when the backend is loaded. */
-export function registerNativeKernels(tf: typeof tfjs): void {
+/** Registers the native engine's kernels; called once, when the backend is loaded. `bfloat16`: products round their operands to it. */
+export function registerNativeKernels(tf: typeof tfjs, { bfloat16 }: { readonly bfloat16: boolean }): void {
   const backendOf = (backend: unknown): NodeBackend => backend as NodeBackend; // registered for 'tensorflow' only
   const { binding } = backendOf(tf.backend());
   const register = (kernelName: string, kernelFunc: tfjs.KernelFunc): void =>
@@ -146,6 +155,7 @@ export function registerNativeKernels(tf: typeof tfjs): void {
         type: types[type],
         value: (attrs as Attrs)[key],
       }));
+      if (op.hasProducts) list.push({ name: 'inBfloat16', type: types.bool, value: bfloat16 });
       return op.outputs === 1
         ? backendOf(backend).executeSingleOutput(name, list, ordered)
         : backendOf(backend).executeMultipleOutputs(name, list, ordered, op.outputs);
@@ -174,8 +184,13 @@ export function registerNativeKernels(tf: typeof tfjs): void {
   geometric('PaddedMaxPool', ['x'], ['size', 'stride', 'padding']);
   geometric('PaddedMaxPoolGrad', ['x', 'dy'], ['size', 'stride', 'padding']);
   geometric('ConvFilterGrad', ['x', 'dy'], ['height', 'width', 'stride', 'top', 'left']);
+  if (bfloat16) registerBfloat16(tf);
   const dense: tfjs.KernelFunc = ({ inputs, attrs, backend }) => {
-    const { relu, transposeKernel } = attrs as Attrs;
+    const { relu, transposeKernel } = attrs as { relu?: boolean; transposeKernel: boolean };
+    const call = { a: inputs['x']!, b: inputs['kernel']!, transposeA: false, transposeB: transposeKernel };
+    const bias = inputs['bias'];
+    if (bfloat16 && isBfloat16Product(call))
+      return bfloat16Product(tf, backendOf(backend), call, { bias, relu: relu === true });
     const product = backendOf(backend).executeSingleOutput(
       'MatMul',
       [
@@ -185,7 +200,6 @@ export function registerNativeKernels(tf: typeof tfjs): void {
       ],
       [inputs['x']!, inputs['kernel']!],
     );
-    const bias = inputs['bias'];
     if (bias || relu === true) finish(backendOf(backend), product, { bias, relu: relu === true });
     return product;
   };

@@ -11,6 +11,7 @@ import util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { DeviceError, messageOf } from '@unlabel/core';
 
+import { convolvesInBfloat16, proveBfloat16 } from './bfloat16.ts';
 import { TENSORFLOW_LIBRARIES, quietLoader } from './compile.ts';
 import { registerNativeKernels } from './kernels.ts';
 import type { NativeDevice } from './platform.ts';
@@ -30,7 +31,7 @@ export interface NativeInstall {
 export interface NativeOptions {
   /** Threads of one operation; all of TensorFlow's choice when left out. */
   readonly threads?: number;
-  /** `bf16` lets oneDNN round products' inputs to bfloat16 on CPUs that have it; it changes numbers. */
+  /** `bf16` rounds products' operands to bfloat16 (`bfloat16.ts`); it changes numbers. */
   readonly precision?: 'float32' | 'bf16';
   /** Same bytes on every run: deterministic kernels and a fixed number of threads (`threads`, or one a core). */
   readonly deterministic?: boolean;
@@ -69,7 +70,7 @@ function isWhole(root: string, binding: string): boolean {
 }
 
 /** Environment variables that carry the options; TensorFlow reads them while it is being loaded. */
-export function engineEnvironment(options: NativeOptions): Readonly<Record<string, string>> {
+export function engineEnvironment(options: NativeOptions, cpuinfo?: string): Readonly<Record<string, string>> {
   const threads = options.threads ?? (options.deterministic === true ? availableParallelism() : undefined);
   return {
     TF_CPP_MIN_LOG_LEVEL: '2',
@@ -79,7 +80,7 @@ export function engineEnvironment(options: NativeOptions): Readonly<Record<strin
     // The thread that calls an operation does a share of it, where it would wait for the others: 5 % of a ResNet-50 on two cores.
     TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD: '1',
     ...(threads === undefined ? {} : { TF_NUM_INTRAOP_THREADS: String(threads), OMP_NUM_THREADS: String(threads) }),
-    ...(options.precision === 'bf16' ? { TF_SET_ONEDNN_FPMATH_MODE: 'BF16' } : {}),
+    ...(options.precision === 'bf16' && convolvesInBfloat16(cpuinfo) ? { TF_SET_ONEDNN_FPMATH_MODE: 'BF16' } : {}),
     ...(options.deterministic === true ? { TF_DETERMINISTIC_OPS: '1' } : {}),
   };
 }
@@ -124,7 +125,7 @@ export function loadNative(
     tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(native, '@tensorflow/tfjs-node-gpu'), 3);
     // The backend's constructor is synchronous, so the switch is done when the call returns.
     void tf.setBackend('tensorflow');
-    registerNativeKernels(tf);
+    registerNativeKernels(tf, { bfloat16: options.precision === 'bf16' });
     loadedBinding = install.binding;
   } catch (error) {
     throw new DeviceError(
@@ -133,4 +134,5 @@ export function loadNative(
       { cause: error },
     );
   }
+  if (options.precision === 'bf16') proveBfloat16(tf);
 }

@@ -7,8 +7,10 @@
 #include <cmath>
 #include <vector>
 
+#include "bfloat16_gemm.h"
 #include "op.h"
 #include "parallel.h"
+#include "scratch.h"
 #include "small_gemm.h"
 #include "vector_math.h"
 
@@ -136,6 +138,7 @@ bool Read(const Attributes& attributes, Context& context, Call* call) {
                      "attention: q must be [B, N, D], k and v [B, M, D], D a multiple of heads, none empty")) {
     return false;
   }
+  if (!context.Check(!attributes.in_bfloat16 || HasBfloat16(), "attention: this engine multiplies no bfloat16")) return false;
   call->batch = q[0], call->queries = q[1], call->keys = k[1], call->heads = attributes.heads;
   call->width = q[2] / parts, call->size = call->width / attributes.heads;
   call->q_stride = call->k_stride = q[2];
@@ -159,27 +162,44 @@ bool Read(const Attributes& attributes, Context& context, Call* call) {
                        "attention: bias, gate or mask does not fit q and k");
 }
 
-// Buffers of a thread, kept from call to call.
-float* Scratch(size_t size) {
-  static thread_local std::vector<float> held;
-  if (held.size() < size) held.resize(size);
-  return held.data();
-}
+// How products are computed. Panels are what the right operand is packed into; both kinds take four bytes a number.
+struct InFloat32 {
+  static int64_t Size(int64_t k, int64_t n) { return PanelSize(k, n); }
+  static void Pack(const Strided& b, int64_t k, int64_t n, float* panels) {
+    PackPanels(b.data, b.row_stride, b.column_stride, k, n, panels);
+  }
+  static void Product(const Strided& a, const float* panels, int64_t m, int64_t n, int64_t k, float* c, int64_t ldc, bool add) {
+    Multiply(a.data, a.row_stride, a.column_stride, panels, m, n, k, c, ldc, add);
+  }
+};
 
+struct InBfloat16 {
+  static int64_t Size(int64_t k, int64_t n) { return PairPanelsSize(k, n); }
+  static void Pack(const Strided& b, int64_t k, int64_t n, float* panels) {
+    PackPairPanels(b, k, n, reinterpret_cast<uint32_t*>(panels));
+  }
+  static void Product(const Strided& a, const float* panels, int64_t m, int64_t n, int64_t k, float* c, int64_t ldc, bool add) {
+    uint32_t* rows = Scratch<uint32_t>(RowsSize(m, k));
+    PackRows(a, m, k, rows);
+    MultiplyPairs(rows, reinterpret_cast<const uint32_t*>(panels), m, n, k, c, ldc, {nullptr, false, add});
+  }
+};
+
+template <typename In>
 void ForwardHead(const Call& call, int64_t b, int64_t h, float* y, float* log_sums) {
   const int64_t keys = call.keys, size = call.size;
-  const int64_t k_panels = PanelSize(size, keys), v_panels = PanelSize(keys, size);
-  float* k = Scratch(static_cast<size_t>(k_panels + v_panels + kBlock * keys));
+  const int64_t k_panels = In::Size(size, keys), v_panels = In::Size(keys, size);
+  float* k = Scratch<float>(k_panels + v_panels + kBlock * keys);
   float *v = k + k_panels, *s = v + v_panels;
-  PackPanels(call.k + call.KeyAt(b, h), 1, call.k_stride, size, keys, k);
-  PackPanels(call.v + call.KeyAt(b, h), call.k_stride, 1, keys, size, v);
+  In::Pack({call.k + call.KeyAt(b, h), 1, call.k_stride}, size, keys, k);
+  In::Pack({call.v + call.KeyAt(b, h), call.k_stride, 1}, keys, size, v);
   for (int64_t n = 0; n < call.queries; n += kBlock) {
     const int64_t count = call.queries - n < kBlock ? call.queries - n : kBlock;
-    Multiply(call.q + call.QueryAt(b, h, n), call.q_stride, 1, k, count, keys, size, s, keys, false);
+    In::Product({call.q + call.QueryAt(b, h, n), call.q_stride, 1}, k, count, keys, size, s, keys, false);
     for (int64_t i = 0; i < count; i++) {
       log_sums[(b * call.heads + h) * call.queries + n + i] = SoftmaxRow(call.RowOf(b, h, n + i), keys, s + i * keys);
     }
-    Multiply(s, keys, 1, v, count, size, keys, y + call.OutputAt(b, h, n), call.width, false);
+    In::Product({s, keys, 1}, v, count, size, keys, y + call.OutputAt(b, h, n), call.width, false);
   }
 }
 
@@ -190,7 +210,8 @@ void Attention(const Attributes& attributes, Context& context) {
   float* y = context.Output(0, {call.batch, call.queries, call.width});
   float* log_sums = context.Output(1, {call.batch, call.heads, call.queries});
   if (y == nullptr || log_sums == nullptr) return;
-  ParallelFor(call.batch * call.heads, [&](int64_t i) { ForwardHead(call, i / call.heads, i % call.heads, y, log_sums); });
+  const auto head = attributes.in_bfloat16 ? ForwardHead<InBfloat16> : ForwardHead<InFloat32>;
+  ParallelFor(call.batch * call.heads, [&](int64_t i) { head(call, i / call.heads, i % call.heads, y, log_sums); });
 }
 
 struct Gradients {
@@ -198,23 +219,24 @@ struct Gradients {
   float *dq, *dk, *dv, *d_bias, *d_gate;
 };
 
+template <typename In>
 void BackwardHead(const Call& call, const Gradients& to, int64_t b, int64_t h) {
   const int64_t keys = call.keys, size = call.size;
-  const int64_t wide = PanelSize(size, keys), tall = PanelSize(keys, size), block = PanelSize(kBlock, size);
+  const int64_t wide = In::Size(size, keys), tall = In::Size(keys, size), block = In::Size(kBlock, size);
   const int64_t scores = kBlock * keys;
-  float* scratch = Scratch(static_cast<size_t>(2 * wide + tall + 2 * block + 3 * scores));
+  float* scratch = Scratch<float>(2 * wide + tall + 2 * block + 3 * scores);
   float *k = scratch, *v = k + wide, *k_rows = v + wide, *q_block = k_rows + tall, *dy_block = q_block + block;
   float *s = dy_block + block, *g = s + scores, *dropped = g + scores;
   const int64_t key_at = call.KeyAt(b, h);
-  PackPanels(call.k + key_at, 1, call.k_stride, size, keys, k);
-  PackPanels(call.v + key_at, 1, call.k_stride, size, keys, v);
-  PackPanels(call.k + key_at, call.k_stride, 1, keys, size, k_rows);
+  In::Pack({call.k + key_at, 1, call.k_stride}, size, keys, k);
+  In::Pack({call.v + key_at, 1, call.k_stride}, size, keys, v);
+  In::Pack({call.k + key_at, call.k_stride, 1}, keys, size, k_rows);
   for (int64_t n = 0; n < call.queries; n += kBlock) {
     const int64_t count = call.queries - n < kBlock ? call.queries - n : kBlock;
-    const float* q = call.q + call.QueryAt(b, h, n);
-    const float* dy = to.dy + call.OutputAt(b, h, n);
-    Multiply(q, call.q_stride, 1, k, count, keys, size, s, keys, false);
-    Multiply(dy, call.width, 1, v, count, keys, size, g, keys, false);
+    const Strided q{call.q + call.QueryAt(b, h, n), call.q_stride, 1};
+    const Strided dy{to.dy + call.OutputAt(b, h, n), call.width, 1};
+    In::Product(q, k, count, keys, size, s, keys, false);
+    In::Product(dy, v, count, keys, size, g, keys, false);
     for (int64_t i = 0; i < count; i++) {
       const Row row = call.RowOf(b, h, n + i);
       float* d_bias = row.bias == nullptr ? nullptr : to.d_bias + (row.bias - call.bias);
@@ -223,11 +245,11 @@ void BackwardHead(const Call& call, const Gradients& to, int64_t b, int64_t h) {
       if (call.gate != nullptr) to.d_gate[(b * call.queries + n + i) * call.heads + h] = d_gate;
     }
     const bool adds = n > 0;
-    PackPanels(dy, call.width, 1, count, size, dy_block);
-    Multiply(call.drops ? dropped : s, 1, keys, dy_block, keys, size, count, to.dv + key_at, call.k_stride, adds);
-    PackPanels(q, call.q_stride, 1, count, size, q_block);
-    Multiply(g, 1, keys, q_block, keys, size, count, to.dk + key_at, call.k_stride, adds);
-    Multiply(g, keys, 1, k_rows, count, size, keys, to.dq + call.QueryAt(b, h, n), call.q_stride, false);
+    In::Pack(dy, count, size, dy_block);
+    In::Product({call.drops ? dropped : s, 1, keys}, dy_block, keys, size, count, to.dv + key_at, call.k_stride, adds);
+    In::Pack(q, count, size, q_block);
+    In::Product({g, 1, keys}, q_block, keys, size, count, to.dk + key_at, call.k_stride, adds);
+    In::Product({g, keys, 1}, k_rows, count, size, keys, to.dq + call.QueryAt(b, h, n), call.q_stride, false);
   }
 }
 
@@ -249,17 +271,18 @@ void AttentionGrad(const Attributes& attributes, Context& context) {
   to.d_gate = context.Output(4, context.InputShape(4));
   if (to.dq == nullptr) return;
   if (packed) to.dk = to.dq + call.width, to.dv = to.dq + 2 * call.width;
+  const auto head = attributes.in_bfloat16 ? BackwardHead<InBfloat16> : BackwardHead<InFloat32>;
   const int64_t heads = call.heads;
   if (call.bias == nullptr || call.bias_stride != 0) {
     std::fill(to.d_bias, to.d_bias + SizeOf(context.InputShape(3)), 0.0f);
-    ParallelFor(call.batch * heads, [&](int64_t i) { BackwardHead(call, to, i / heads, i % heads); });
+    ParallelFor(call.batch * heads, [&](int64_t i) { head(call, to, i / heads, i % heads); });
     return;
   }
   // The batch shares the bias: each head sums its gradient over the batch in order.
   const int64_t plane = call.queries * call.keys;
   ParallelFor(heads, [&](int64_t h) {
     std::fill(to.d_bias + h * plane, to.d_bias + (h + 1) * plane, 0.0f);
-    for (int64_t b = 0; b < call.batch; b++) BackwardHead(call, to, b, h);
+    for (int64_t b = 0; b < call.batch; b++) head(call, to, b, h);
   });
 }
 
@@ -270,7 +293,8 @@ void RegisterAttention() {
                                            "gate: float", "mask: float", "seed: int32"};
   std::vector<const char*> with_gradient = inputs;
   with_gradient.insert(with_gradient.end(), {"log_sum: float", "dy: float"});
-  const std::vector<const char*> attributes = {"heads: int", "scale: float", "keep: float", "packed: bool"};
+  const std::vector<const char*> attributes = {"heads: int", "scale: float", "keep: float", "packed: bool",
+                                               "inBfloat16: bool"};
   Register<Attention>({"UnlabelAttention", inputs, {"y: float", "log_sum: float"}, attributes});
   Register<AttentionGrad>({"UnlabelAttentionGrad",
                            with_gradient,

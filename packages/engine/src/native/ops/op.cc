@@ -35,6 +35,9 @@ Attributes::Attributes(TF_OpKernelConstruction* construction) {
   read_bool("tanh", &tanh);
   read_bool("packed", &packed);
   read_bool("keepSum", &keep_sum);
+  read_bool("transposeA", &transpose_a);
+  read_bool("transposeB", &transpose_b);
+  read_bool("inBfloat16", &in_bfloat16);
   read_int("groups", &groups);
   read_int("heads", &heads);
   if (has("geometry")) {
@@ -77,6 +80,17 @@ float* Context::Output(int i, const Shape& shape) {
   }
   outputs_.push_back(tensor);
   return static_cast<float*>(TF_TensorData(tensor));
+}
+
+void* Context::Temporary(int64_t bytes) {
+  TF_AllocatorAttributes where = {TF_ALLOCATOR_ATTRIBUTES_STRUCT_SIZE, 1};
+  TF_Tensor* tensor = TF_AllocateTemp(context_, TF_UINT8, &bytes, 1, &where, status_);
+  if (TF_GetCode(status_) != TF_OK) {
+    TF_OpKernelContext_Failure(context_, status_);
+    return nullptr;
+  }
+  outputs_.push_back(tensor);
+  return TF_TensorData(tensor);
 }
 
 bool Context::Check(bool condition, const char* message) {

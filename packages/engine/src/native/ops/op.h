@@ -38,7 +38,10 @@ struct Attributes {
   bool nesterov = false;
   bool tanh = false;
   bool packed = false;
-  bool keep_sum = false;  // keepSum
+  bool keep_sum = false;     // keepSum
+  bool transpose_a = false;  // transposeA
+  bool transpose_b = false;  // transposeB
+  bool in_bfloat16 = false;  // inBfloat16: products
   float smoothing = 0;
   int32_t groups = 1;
   int32_t heads = 1;
@@ -56,6 +59,8 @@ class Context {
   const int32_t* IntInput(int i) { return static_cast<const int32_t*>(TF_TensorData(InputTensor(i))); }
   Shape InputShape(int i);
   float* Output(int i, const Shape& shape);
+  // Memory of this execution's own, from TensorFlow's allocator, which keeps large pieces; nullptr after failing the op.
+  void* Temporary(int64_t bytes);
 
   // Fails the op unless `condition`; returns whether it holds. Nothing is computed after a failure.
   bool Check(bool condition, const char* message);

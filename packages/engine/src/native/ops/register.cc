@@ -4,6 +4,7 @@ namespace unlabel {
 void RegisterAttention();
 void RegisterBatchNorm();
 void RegisterBatchNormPool();
+void RegisterBfloat16();
 void RegisterConvFilter();
 void RegisterCrossEntropy();
 void RegisterGelu();
@@ -17,6 +18,7 @@ namespace {
   RegisterAttention();
   RegisterBatchNorm();
   RegisterBatchNormPool();
+  RegisterBfloat16();
   RegisterConvFilter();
   RegisterCrossEntropy();
   RegisterGelu();
