@@ -28,17 +28,26 @@ const duration = (seconds: number): string =>
 
 const cell = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? String(value) : '');
 
-/** One row a work and contender; the ratio says how many times faster our first contender is than this one. */
+const isOurs = ({ label }: Measured): boolean => label.startsWith('ours');
+
+/** Our sides: the first contender, and what else of `measured` is ours. */
+const oursOf = (measured: readonly Measured[]): readonly Measured[] =>
+  measured.filter((one, i) => i === 0 || isOurs(one));
+
+/** One row a work and contender; a ratio says how many times faster a contender of ours is than this one. */
 export function markdownTable(suite: Suite, measured: readonly Measured[], machine: Machine): string {
   const [ours] = measured;
+  const own = oursOf(measured);
   const rows = suite.works.flatMap((work) =>
     measured.map((one) => {
       const held = one.works[work]!;
       const amount = suite.amounts?.[work];
       const rate = amount ? `${(amount.amount / held.median).toPrecision(3)} ${amount.unit}/s` : '';
-      const ratio = one === ours ? '1' : `${pairedRatio(ours!.works[work]!, held).toPrecision(3)} ×`;
+      const ratios = own.map((side) =>
+        one === side ? '1' : `${pairedRatio(side.works[work]!, held).toPrecision(3)} ×`,
+      );
       const spread = `${duration(held.low)} – ${duration(held.high)}`;
-      return `| ${work} | ${one.label} | ${duration(held.median)} | ${spread} | ${rate} | ${ratio} |`;
+      return `| ${[work, one.label, duration(held.median), spread, rate, ...ratios].join(' | ')} |`;
     }),
   );
   const sides = measured.map(({ label, info, peakMemory }) => {
@@ -51,8 +60,8 @@ export function markdownTable(suite: Suite, measured: readonly Measured[], machi
     '',
     suite.description,
     '',
-    '| work | side | median | middle half | rate | ours faster by |',
-    '| --- | --- | --- | --- | --- | --- |',
+    `| work | side | median | middle half | rate | ${own.map(({ label }) => `${own.length > 1 ? label : 'ours'} faster by`).join(' | ')} |`,
+    `|${' --- |'.repeat(5 + own.length)}`,
     ...rows,
     '',
     ...sides,
@@ -65,17 +74,30 @@ export function markdownTable(suite: Suite, measured: readonly Measured[], machi
 
 /** @returns the object that is written */
 export async function writeReport(suite: Suite, measured: readonly Measured[], machine: Machine): Promise<object> {
-  const [ours] = measured;
-  const ratios = Object.fromEntries(
-    suite.works.map((work) => [
-      work,
-      Object.fromEntries(
-        measured.slice(1).map(({ label, works }) => [label, pairedRatio(ours!.works[work]!, works[work]!)]),
-      ),
-    ]),
-  );
+  const ratiosOf = (side: Measured) =>
+    Object.fromEntries(
+      suite.works.map((work) => [
+        work,
+        Object.fromEntries(
+          measured
+            .filter((one) => one !== side)
+            .map(({ label, works }) => [label, pairedRatio(side.works[work]!, works[work]!)]),
+        ),
+      ]),
+    );
   const { name, description } = suite;
-  const report = { schema: 1, name, description, machine, contenders: measured, oursFasterBy: ratios };
+  const [ours, ...others] = oursOf(measured);
+  const report = {
+    schema: 1,
+    name,
+    description,
+    machine,
+    contenders: measured,
+    oursFasterBy: ratiosOf(ours!),
+    ...(others.length > 0 && {
+      otherFasterBy: Object.fromEntries(others.map((side) => [side.label, ratiosOf(side)])),
+    }),
+  };
   await writeJsonAtomic(join(folder, `${name}.json`), report);
   await writeFileAtomic(join(folder, `${name}.md`), markdownTable(suite, measured, machine));
   return report;

@@ -1,4 +1,4 @@
-"""Encoders of BEATs-base and ATST-Clip small in PyTorch, as a yardstick for ours: same shapes, same arithmetic, fp32.
+"""Encoders of BEATs-base and ATST-Clip small in PyTorch, as a yardstick for ours: same shapes, same arithmetic, fp32 or bf16.
 
 beats: 12 layers of 768, normalised after with DeepNorm's shortcut, 12 heads whose relative position bias (320 buckets) each query gates,
 positions by a grouped convolution, feed-forward 3072 with GELU. `embed`: 8 clips of 998 frames x 128 bands, `front-end`: those of 8 waveforms; `step`: 16 rows of 124 visible
@@ -7,6 +7,7 @@ frames x 64 bands, projectors, predictor, cosine loss, gradients, AdamW, moving 
 
     python transformer_step.py --model beats --serve     for each line read, `step`, `embed` or `front-end`, runs one and prints seconds
     python transformer_step.py --model atst --profile    the operators of one step by time
+    python transformer_step.py --precision bf16 --serve  under torch.autocast in bfloat16: products, attention and convolutions
 
 Versions it was run with: torch 2.15 (CPU), Python 3.11.
 """
@@ -100,7 +101,8 @@ class Beats(nn.Module):
 
 
 class BeatsBench:
-    def __init__(self, dropout):
+    def __init__(self, dropout, autocast):
+        self.autocast = autocast
         self.model = Beats(dropout=dropout)
         encoder = [p for name, p in self.model.named_parameters() if not name.startswith("patch")]
         self.optimizer = torch.optim.AdamW(encoder, lr=1e-5, weight_decay=0.01)
@@ -110,7 +112,8 @@ class BeatsBench:
 
     def step(self):
         self.model.train()
-        loss = F.mse_loss(self.model(self.visible), self.target)
+        with self.autocast():
+            loss = F.mse_loss(self.model(self.visible), self.target)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -122,7 +125,7 @@ class BeatsBench:
 
     def embed(self):
         self.model.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), self.autocast():
             return self.model(self.model.tokens(self.frames)).mean(1).sum().item()
 
 
@@ -177,7 +180,8 @@ class Atst(nn.Module):
 
 
 class AtstBench:
-    def __init__(self, batch):
+    def __init__(self, batch, autocast):
+        self.autocast = autocast
         self.student = Atst()
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
         self.predictor = Atst.head(256)
@@ -189,10 +193,11 @@ class AtstBench:
         for module in (self.student, self.teacher, self.predictor):
             module.train()
         both = torch.cat(self.views)
-        with torch.no_grad():
-            first, second = self.teacher(both).chunk(2)
-        guesses = self.predictor(self.student(both))
-        loss = (1 - F.cosine_similarity(guesses, torch.cat([second, first]))).mean() * 2
+        with self.autocast():
+            with torch.no_grad():
+                first, second = self.teacher(both).chunk(2)
+            guesses = self.predictor(self.student(both))
+            loss = (1 - F.cosine_similarity(guesses, torch.cat([second, first]))).mean() * 2
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -207,6 +212,7 @@ def main():
     parser.add_argument("--model", choices=["beats", "atst"], default="beats")
     parser.add_argument("--batch", type=int, default=16, help="clips of an ATST step")
     parser.add_argument("--dropout", type=float, default=0.0, help="of BEATs, attention included")
+    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
     parser.add_argument("--reps", type=int, default=5)
     parser.add_argument("--profile", action="store_true")
@@ -215,7 +221,13 @@ def main():
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    bench = BeatsBench(options.dropout) if options.model == "beats" else AtstBench(options.batch)
+    is_bf16 = options.precision == "bf16"
+
+    def autocast():
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_bf16)
+
+    beats = options.model == "beats"
+    bench = BeatsBench(options.dropout, autocast) if beats else AtstBench(options.batch, autocast)
 
     def seconds(name):
         start = time.perf_counter()
@@ -223,7 +235,8 @@ def main():
         return time.perf_counter() - start
 
     if options.serve:
-        print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
+        info = {"torch": torch.__version__, "precision": options.precision, "threads": torch.get_num_threads()}
+        print(json.dumps(info), flush=True)
         for line in sys.stdin:
             print(seconds(line.strip()), flush=True)
         return

@@ -32,7 +32,10 @@ export function withEngine(command: Command): Command {
       new Option('--threads <n>', 'compute threads (default: all cores)').argParser(positiveInt).env('UNLABEL_THREADS'),
     )
     .addOption(
-      new Option('--precision <type>', 'bf16 lets the native engine use bfloat16 products; changes numbers')
+      new Option(
+        '--precision <type>',
+        'bf16: the native engine multiplies in bfloat16, where the CPU can; changes numbers',
+      )
         .choices(['float32', 'bf16'])
         .env('UNLABEL_PRECISION'),
     )

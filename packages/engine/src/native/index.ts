@@ -1,3 +1,4 @@
+export { checkBfloat16 } from './bfloat16.ts';
 export { doctor, listEngines } from './doctor.ts';
 export type { Check, EngineListing } from './doctor.ts';
 export { installNative } from './install.ts';

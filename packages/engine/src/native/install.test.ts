@@ -131,10 +131,12 @@ test('options become the environment variables TensorFlow reads', () => {
     TF_ENABLE_ONEDNN_OPTS: '1',
     TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD: '1',
   });
-  expect(engineEnvironment({ precision: 'bf16', threads: 2 })).toMatchObject({
-    TF_SET_ONEDNN_FPMATH_MODE: 'BF16',
-    TF_NUM_INTRAOP_THREADS: '2',
-  });
+  // oneDNN's convolutions follow the mode on CPUs with AMX; products in bfloat16 are ours
+  const amx = engineEnvironment({ precision: 'bf16', threads: 2 }, 'flags : avx512_bf16 amx_bf16\n');
+  expect(amx).toMatchObject({ TF_SET_ONEDNN_FPMATH_MODE: 'BF16', TF_NUM_INTRAOP_THREADS: '2' });
+  expect(engineEnvironment({ precision: 'bf16' }, 'flags : avx512_bf16\n')).not.toHaveProperty(
+    'TF_SET_ONEDNN_FPMATH_MODE',
+  );
   expect(engineEnvironment({ deterministic: true })).toMatchObject({
     TF_DETERMINISTIC_OPS: '1',
     TF_NUM_INTRAOP_THREADS: String(availableParallelism()),
