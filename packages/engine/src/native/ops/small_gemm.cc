@@ -5,58 +5,66 @@
 namespace unlabel {
 namespace {
 
-typedef float Lane8 __attribute__((vector_size(32), aligned(4), may_alias));
+// Vectors at any address, in structures because a template's argument would lose the attributes.
+struct Eight {
+  typedef float Lanes __attribute__((vector_size(32), aligned(4), may_alias));
+};
+struct Sixteen {
+  typedef float Lanes __attribute__((vector_size(64), aligned(4), may_alias));
+};
 
-// A tile of R rows and one panel: 2·R accumulators, R at most 6, so that they stay in sixteen registers.
-template <int R>
+// A tile of R rows and one panel: few enough that its sums stay in registers. Each sum is over k in order, whatever the tile.
+template <typename Vector, int R>
 inline __attribute__((always_inline)) void Tile(const float* a, int64_t row_stride, int64_t column_stride,
                                                 const float* b, int64_t k, float* c, int64_t ldc, int64_t columns,
                                                 bool add) {
-  Lane8 low[R] = {}, high[R] = {};
+  using Lanes = typename Vector::Lanes;
+  constexpr int kParts = kPanel * sizeof(float) / sizeof(Lanes), kWide = kPanel / kParts;
+  Lanes sums[R][kParts] = {};
   for (int64_t p = 0; p < k; p++, a += column_stride, b += kPanel) {
-    const Lane8 b0 = *reinterpret_cast<const Lane8*>(b), b1 = *reinterpret_cast<const Lane8*>(b + 8);
-#pragma GCC unroll 6
+    Lanes right[kParts];
+#pragma GCC unroll 2
+    for (int t = 0; t < kParts; t++) right[t] = *reinterpret_cast<const Lanes*>(b + t * kWide);
+#pragma GCC unroll 12
     for (int r = 0; r < R; r++) {
       const float value = a[r * row_stride];
-      low[r] += value * b0;
-      high[r] += value * b1;
+#pragma GCC unroll 2
+      for (int t = 0; t < kParts; t++) sums[r][t] += value * right[t];
     }
   }
   if (columns == kPanel) {
-#pragma GCC unroll 6
+#pragma GCC unroll 12
     for (int r = 0; r < R; r++) {
-      Lane8 *c0 = reinterpret_cast<Lane8*>(c + r * ldc), *c1 = reinterpret_cast<Lane8*>(c + r * ldc + 8);
-      *c0 = add ? *c0 + low[r] : low[r];
-      *c1 = add ? *c1 + high[r] : high[r];
+#pragma GCC unroll 2
+      for (int t = 0; t < kParts; t++) {
+        Lanes* to = reinterpret_cast<Lanes*>(c + r * ldc + t * kWide);
+        *to = add ? *to + sums[r][t] : sums[r][t];
+      }
     }
     return;
   }
   for (int r = 0; r < R; r++) {
     float row[kPanel];
-    *reinterpret_cast<Lane8*>(row) = low[r];
-    *reinterpret_cast<Lane8*>(row + 8) = high[r];
+    for (int t = 0; t < kParts; t++) *reinterpret_cast<Lanes*>(row + t * kWide) = sums[r][t];
     for (int64_t j = 0; j < columns; j++) c[r * ldc + j] = add ? c[r * ldc + j] + row[j] : row[j];
   }
 }
 
+// R rows at a time, as long as there are so many; what is left is done by half as many.
+template <typename Vector, int R>
 inline __attribute__((always_inline)) void MultiplyTiles(const float* a, int64_t row_stride, int64_t column_stride,
                                                          const float* panels, int64_t m, int64_t n, int64_t k, float* c,
                                                          int64_t ldc, bool add) {
-  for (int64_t i = 0; i < m; i += 6) {
-    const float* rows = a + i * row_stride;
+  int64_t i = 0;
+  for (; i + R <= m; i += R) {
     for (int64_t j = 0; j < n; j += kPanel) {
       const int64_t columns = n - j < kPanel ? n - j : kPanel;
-      const float* b = panels + j * k;
-      float* to = c + i * ldc + j;
-      switch (m - i) {
-        case 1: Tile<1>(rows, row_stride, column_stride, b, k, to, ldc, columns, add); break;
-        case 2: Tile<2>(rows, row_stride, column_stride, b, k, to, ldc, columns, add); break;
-        case 3: Tile<3>(rows, row_stride, column_stride, b, k, to, ldc, columns, add); break;
-        case 4: Tile<4>(rows, row_stride, column_stride, b, k, to, ldc, columns, add); break;
-        case 5: Tile<5>(rows, row_stride, column_stride, b, k, to, ldc, columns, add); break;
-        default: Tile<6>(rows, row_stride, column_stride, b, k, to, ldc, columns, add);
-      }
+      Tile<Vector, R>(a + i * row_stride, row_stride, column_stride, panels + j * k, k, c + i * ldc + j, ldc, columns, add);
     }
+  }
+  if constexpr (R > 1) {
+    if (i == m) return;
+    MultiplyTiles<Vector, R / 2>(a + i * row_stride, row_stride, column_stride, panels, m - i, n, k, c + i * ldc, ldc, add);
   }
 }
 
@@ -65,7 +73,13 @@ inline __attribute__((always_inline)) void MultiplyTiles(const float* a, int64_t
 __attribute__((target("avx2,fma"))) void MultiplyFma(const float* a, int64_t row_stride, int64_t column_stride,
                                                      const float* panels, int64_t m, int64_t n, int64_t k, float* c,
                                                      int64_t ldc, bool add) {
-  MultiplyTiles(a, row_stride, column_stride, panels, m, n, k, c, ldc, add);
+  MultiplyTiles<Eight, 6>(a, row_stride, column_stride, panels, m, n, k, c, ldc, add);
+}
+
+__attribute__((target("avx512f"))) void MultiplyWide(const float* a, int64_t row_stride, int64_t column_stride,
+                                                     const float* panels, int64_t m, int64_t n, int64_t k, float* c,
+                                                     int64_t ldc, bool add) {
+  MultiplyTiles<Sixteen, 12>(a, row_stride, column_stride, panels, m, n, k, c, ldc, add);
 }
 #endif
 
@@ -85,10 +99,12 @@ void PackPanels(const float* b, int64_t row_stride, int64_t column_stride, int64
 void Multiply(const float* a, int64_t row_stride, int64_t column_stride, const float* panels, int64_t m, int64_t n,
               int64_t k, float* c, int64_t ldc, bool add) {
 #if defined(__x86_64__)
+  static const bool is_wide = __builtin_cpu_supports("avx512f");
+  if (is_wide) return MultiplyWide(a, row_stride, column_stride, panels, m, n, k, c, ldc, add);
   static const bool has_fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (has_fma) return MultiplyFma(a, row_stride, column_stride, panels, m, n, k, c, ldc, add);
 #endif
-  MultiplyTiles(a, row_stride, column_stride, panels, m, n, k, c, ldc, add);
+  MultiplyTiles<Eight, 6>(a, row_stride, column_stride, panels, m, n, k, c, ldc, add);
 }
 
 }  // namespace unlabel
