@@ -7,9 +7,10 @@
  * epsilon. Kaldi works on 16-bit sample values: scale −1…1 audio by 32768 first where a model was trained so.
  */
 import { ConfigError, DataError, type NdArray, type Rng } from '@unlabel/core';
-import { realFft } from './fft.ts';
-import { applyMelBank, hzToMel, melToHz, sparseRows, type MelBank } from './mel.ts';
+import { frameBands, pairBands } from './kaldi-bands.ts';
+import { hzToMel, melToHz, sparseRows, type MelBank } from './mel.ts';
 import { dctMatrix } from './dct.ts';
+import { hasPairSpectrum } from './wasm/pair-spectrum.ts';
 import { createWindow } from './window.ts';
 
 export const kaldiWindows = ['povey', 'hanning', 'hamming', 'rectangular', 'blackman'] as const;
@@ -190,9 +191,6 @@ export function kaldiFbankAnalyzer(options: KaldiFbankOptions = {}): KaldiAnalyz
   const name = windowType === 'hanning' ? 'hann' : windowType === 'rectangular' ? 'rect' : windowType;
   const window = createWindow(name, size, { periodic: false, blackmanCoeff });
   const { bank } = kaldiMelBank({ ...vtlnDefaults, ...options, nMels, nFft, sampleRate, fMin, fMax });
-  const fft = realFft(nFft);
-  const spectrum = new Float64Array(fft.bins);
-  const bands = new Float64Array(nMels);
   const width = nMels + (useEnergy ? 1 : 0);
   const firstBand = useEnergy && !htkCompat ? 1 : 0;
   const energyColumn = htkCompat ? nMels : 0;
@@ -211,6 +209,26 @@ export function kaldiFbankAnalyzer(options: KaldiFbankOptions = {}): KaldiAnalyz
     return energyFloor === 0 ? energy : Math.max(energy, Math.log(energyFloor));
   };
 
+  /** Writes windowed frame t of the audio; returns its log energy, 0 without `useEnergy`. */
+  const readFrame = (audio: Float32Array, t: number, frame: Float64Array): number => {
+    const start = t * shift - (snipEdges ? 0 : front);
+    if (start >= 0 && start + size <= audio.length) for (let i = 0; i < size; i++) frame[i] = audio[start + i]!;
+    else for (let i = 0; i < size; i++) frame[i] = mirrored(audio, start + i);
+    if (dither !== 0) for (let i = 0; i < size; i++) frame[i]! += dither * rng!.normal();
+    if (removeDcOffset) {
+      let mean = 0;
+      for (let i = 0; i < size; i++) mean += frame[i]!;
+      mean /= size;
+      for (let i = 0; i < size; i++) frame[i]! -= mean;
+    }
+    const energy = useEnergy && rawEnergy ? logEnergy(frame) : 0;
+    for (let i = size - 1; i >= 0; i--) {
+      frame[i] = (frame[i]! - preemphasisCoefficient * frame[i === 0 ? 0 : i - 1]!) * window[i]!;
+    }
+    return useEnergy && !rawEnergy ? logEnergy(frame) : energy;
+  };
+  const bandsOf = (hasPairSpectrum(nFft) ? pairBands : frameBands)({ bank, nFft, size, usePower });
+
   return {
     width,
     shift,
@@ -223,32 +241,19 @@ export function kaldiFbankAnalyzer(options: KaldiFbankOptions = {}): KaldiAnalyz
         audio.set(clip);
       }
       const data = new Float32Array(frames * width);
-      const frame = fft.input;
-      for (let t = 0; t < frames; t++) {
-        const start = t * shift - (snipEdges ? 0 : front);
-        if (start >= 0 && start + size <= audio.length) for (let i = 0; i < size; i++) frame[i] = audio[start + i]!;
-        else for (let i = 0; i < size; i++) frame[i] = mirrored(audio, start + i);
-        if (dither !== 0) for (let i = 0; i < size; i++) frame[i]! += dither * rng!.normal();
-        if (removeDcOffset) {
-          let mean = 0;
-          for (let i = 0; i < size; i++) mean += frame[i]!;
-          mean /= size;
-          for (let i = 0; i < size; i++) frame[i]! -= mean;
-        }
-        let energy = useEnergy && rawEnergy ? logEnergy(frame) : 0;
-        for (let i = size - 1; i >= 0; i--) {
-          frame[i] = (frame[i]! - preemphasisCoefficient * frame[i === 0 ? 0 : i - 1]!) * window[i]!;
-        }
-        frame.fill(0, size);
-        if (useEnergy && !rawEnergy) energy = logEnergy(frame);
-        fft.power(spectrum);
-        if (!usePower) for (let k = 0; k < spectrum.length; k++) spectrum[k] = Math.sqrt(spectrum[k]!);
-        applyMelBank(bank, spectrum, bands);
-        const row = t * width + firstBand;
-        if (useLogFbank) for (let m = 0; m < nMels; m++) data[row + m] = Math.log(Math.max(bands[m]!, EPSILON));
-        else data.set(bands, row);
-        if (useEnergy) data[t * width + energyColumn] = energy;
-      }
+      bandsOf(
+        frames,
+        (t, frame) => {
+          const energy = readFrame(audio, t, frame);
+          if (useEnergy) data[t * width + energyColumn] = energy;
+        },
+        (t, bands, first, step) => {
+          const row = t * width + firstBand;
+          for (let m = 0, at = first; m < nMels; m++, at += step) {
+            data[row + m] = useLogFbank ? Math.log(Math.max(bands[at]!, EPSILON)) : bands[at]!;
+          }
+        },
+      );
       if (subtractMean) subtractColumnMeans(data, frames, width);
       return { data, shape: [frames, width] };
     },

@@ -125,59 +125,68 @@ const lastPass2 = wasmFunction('lastPass2', ['x', 'y', 's'], ({ x, y, s }, local
 
 /**
  * |X|² of two real frames from the transform Z of their samples packed in pairs (`half` complex points), windowed with half
- * the window: bins 0 … half into out, 16 bytes each. Twiddles are e^(−πi·k/half).
+ * the window: bins 0 … half into out, 16 bytes each. Twiddles are e^(−πi·k/half). `isInOrder`: the four squares of a bin are summed one after
+ * the other, for the bytes of `fft.ts`; otherwise two by two.
  */
-const powerPair = wasmFunction('powerPair', ['z', 'twiddles', 'half', 'out'], ({ z, twiddles, half, out }, local) => {
-  const [i, j, low, high, count] = [local('i32'), local('i32'), local('i32'), local('i32'), local('i32')];
-  const [sr, si, dr, di, tr, ti] = Array.from({ length: 6 }, () => local('v128')) as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
-  const [wr, wi, both, cross] = [local('v128'), local('v128'), local('v128'), local('v128')];
-  const [re, im] = [v128.load(i.get), v128.load(i.get, 16)];
-  const [mirroredRe, mirroredIm] = [v128.load(j.get), v128.load(j.get, 16)];
-  return [
-    i.set(z.get),
-    j.set(i32.add(z.get, i32.shl(half.get, i32.const(5)))),
-    low.set(out.get),
-    high.set(i32.add(out.get, i32.shl(half.get, i32.const(4)))),
-    // bins 0 and half: (re ± im)², times 4 for the halved window
-    sr.set(add(re, im)),
-    dr.set(sub(re, im)),
-    v128.store(low.get, mul(mul(sr.get, sr.get), v128.splat64(4))),
-    v128.store(high.get, mul(mul(dr.get, dr.get), v128.splat64(4))),
-    count.set(i32.const(0)),
-    doWhile(
-      [
-        bump(i, i32.const(32)),
-        bump(j, i32.const(-32)),
-        bump(low, i32.const(16)),
-        bump(high, i32.const(-16)),
-        bump(twiddles, i32.const(16)),
-        sr.set(add(re, mirroredRe)),
-        si.set(sub(im, mirroredIm)),
-        dr.set(add(im, mirroredIm)),
-        di.set(sub(mirroredRe, re)),
-        wr.set(v128.load64Splat(twiddles.get)),
-        wi.set(v128.load64Splat(twiddles.get, 8)),
-        tr.set(sub(mul(dr.get, wr.get), mul(di.get, wi.get))),
-        ti.set(add(mul(dr.get, wi.get), mul(di.get, wr.get))),
-        both.set(add(add(mul(sr.get, sr.get), mul(si.get, si.get)), add(mul(tr.get, tr.get), mul(ti.get, ti.get)))),
-        cross.set(add(mul(sr.get, tr.get), mul(si.get, ti.get))),
-        cross.set(add(cross.get, cross.get)),
-        // a bin that is nearly nothing may round below it
-        v128.store(high.get, f64x2.max(sub(both.get, cross.get), v128.splat64(0))),
-        v128.store(low.get, f64x2.max(add(both.get, cross.get), v128.splat64(0))),
-        bump(count, i32.const(2)),
-      ],
-      i32.ltU(count.get, half.get),
-    ),
-  ];
-});
+const powerPairOf = (name: string, isInOrder: boolean) =>
+  wasmFunction(name, ['z', 'twiddles', 'half', 'out'], ({ z, twiddles, half, out }, local) => {
+    const [i, j, low, high, count] = [local('i32'), local('i32'), local('i32'), local('i32'), local('i32')];
+    const [sr, si, dr, di, tr, ti] = Array.from({ length: 6 }, () => local('v128')) as [
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+    ];
+    const [wr, wi, both, cross] = [local('v128'), local('v128'), local('v128'), local('v128')];
+    const [re, im] = [v128.load(i.get), v128.load(i.get, 16)];
+    const [mirroredRe, mirroredIm] = [v128.load(j.get), v128.load(j.get, 16)];
+    return [
+      i.set(z.get),
+      j.set(i32.add(z.get, i32.shl(half.get, i32.const(5)))),
+      low.set(out.get),
+      high.set(i32.add(out.get, i32.shl(half.get, i32.const(4)))),
+      // bins 0 and half: (re ± im)², times 4 for the halved window
+      sr.set(add(re, im)),
+      dr.set(sub(re, im)),
+      v128.store(low.get, mul(mul(sr.get, sr.get), v128.splat64(4))),
+      v128.store(high.get, mul(mul(dr.get, dr.get), v128.splat64(4))),
+      count.set(i32.const(0)),
+      doWhile(
+        [
+          bump(i, i32.const(32)),
+          bump(j, i32.const(-32)),
+          bump(low, i32.const(16)),
+          bump(high, i32.const(-16)),
+          bump(twiddles, i32.const(16)),
+          sr.set(add(re, mirroredRe)),
+          si.set(sub(im, mirroredIm)),
+          dr.set(add(im, mirroredIm)),
+          di.set(sub(mirroredRe, re)),
+          wr.set(v128.load64Splat(twiddles.get)),
+          wi.set(v128.load64Splat(twiddles.get, 8)),
+          tr.set(sub(mul(dr.get, wr.get), mul(di.get, wi.get))),
+          ti.set(add(mul(dr.get, wi.get), mul(di.get, wr.get))),
+          both.set(sumOfSquares(isInOrder, [sr, si, tr, ti])),
+          cross.set(add(mul(sr.get, tr.get), mul(si.get, ti.get))),
+          cross.set(add(cross.get, cross.get)),
+          // a bin that is nearly nothing may round below it
+          v128.store(high.get, f64x2.max(sub(both.get, cross.get), v128.splat64(0))),
+          v128.store(low.get, f64x2.max(add(both.get, cross.get), v128.splat64(0))),
+          bump(count, i32.const(2)),
+        ],
+        i32.ltU(count.get, half.get),
+      ),
+    ];
+  });
+
+const sumOfSquares = (isInOrder: boolean, values: readonly [Local, Local, Local, Local]): Code => {
+  const [a, b, c, d] = values.map((value) => mul(value.get, value.get)) as [Code, Code, Code, Code];
+  return isInOrder ? add(add(add(a, b), c), d) : add(add(a, b), add(c, d));
+};
+
+const [powerPair, powerPairInOrder] = [powerPairOf('powerPair', false), powerPairOf('powerPairInOrder', true)];
 
 /** Square roots of n vectors in place. */
 const sqrtPair = wasmFunction('sqrtPair', ['x', 'n'], ({ x, n }, local) => {
@@ -280,4 +289,13 @@ const resamplePeriods = wasmFunction(
   },
 );
 
-export const kernelFunctions = [windowPair, pass4, lastPass2, powerPair, sqrtPair, bankPair, resamplePeriods];
+export const kernelFunctions = [
+  windowPair,
+  pass4,
+  lastPass2,
+  powerPair,
+  powerPairInOrder,
+  sqrtPair,
+  bankPair,
+  resamplePeriods,
+];

@@ -20,6 +20,7 @@ export interface Kernels {
   pass4(x: number, y: number, m: number, s: number, twiddles: number): void;
   lastPass2(x: number, y: number, s: number): void;
   powerPair(z: number, twiddles: number, half: number, out: number): void;
+  powerPairInOrder(z: number, twiddles: number, half: number, out: number): void;
   sqrtPair(x: number, n: number): void;
   bankPair(rows: number, weights: number, spectrum: number, out: number, n: number): void;
   resamplePeriods(

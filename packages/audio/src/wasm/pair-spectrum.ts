@@ -17,8 +17,11 @@ export interface PairSpectrum {
    * the next call.
    */
   transform(): number;
-  /** Transforms `input`; the result, |X|² of bins 0 … nFft/2, 16 bytes each, is at the address returned. */
-  power(): number;
+  /**
+   * Transforms `input`; the result, |X|² of bins 0 … nFft/2, 16 bytes each, is at the address returned. `isInOrder`: the same bytes as
+   * `RealFft.power`.
+   */
+  power(options?: { readonly isInOrder?: boolean }): number;
 }
 
 const spectra = new Map<number, PairSpectrum>();
@@ -69,8 +72,10 @@ export function pairSpectrum(nFft: number): PairSpectrum {
       }
       return x;
     },
-    power() {
-      kernels.powerPair(plan.transform(), twiddles, half, output);
+    power({ isInOrder = false } = {}) {
+      const z = plan.transform();
+      if (isInOrder) kernels.powerPairInOrder(z, twiddles, half, output);
+      else kernels.powerPair(z, twiddles, half, output);
       return output;
     },
   };
