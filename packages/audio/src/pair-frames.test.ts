@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { createRng } from '@unlabel/core';
 import { framePlan, padModes } from './frames.ts';
 import { framePairs, pairsByFrame } from './pair-frames.ts';
+import { synthesis } from './stft.ts';
 
 const noise = (n: number, seed: number): Float64Array => {
   const rng = createRng(seed);
@@ -51,3 +52,27 @@ test('frames that are not there are silence; other lengths go frame by frame', (
     ).toBeLessThan(1e-14);
   }
 });
+
+test.each([1, 2, 5, 8, 13])('a synthesis of %i frames is the sum of windowed frames over that of squared windows', (frames) => {
+  for (const [nFft, hopLength] of [[64, 16], [64, 25], [60, 20]] as const) {
+    const plan = framePlan({ nFft, hopLength });
+    const pair = framePairs(plan);
+    const made = synthesis({ nFft, hopLength }, frames);
+    const total = nFft + hopLength * (frames - 1);
+    const [sum, weight, both] = [new Float64Array(total), new Float64Array(total), new Float64Array(2 * nFft)];
+    for (let t = 0; t < frames; t += 2) {
+      const [re, im] = [noise(2 * pair.bins, t + 1), noise(2 * pair.bins, t + 2)];
+      made.add(re, im);
+      pair.inverse(re, im, both);
+      for (let lane = 0; lane < Math.min(2, frames - t); lane++) {
+        for (let i = 0; i < nFft; i++) {
+          sum[(t + lane) * hopLength + i]! += both[2 * i + lane]! * plan.window[i]!;
+          weight[(t + lane) * hopLength + i]! += plan.window[i]! * plan.window[i]!;
+        }
+      }
+    }
+    const [start, end] = [nFft / 2, total - 1]; // the first value of the window is nothing
+    const expected = Float32Array.from(sum.subarray(start, end), (value, i) => value / weight[start + i]!);
+    expect(made.audio(end - start)).toEqual(expected);
+  }
+}); // prettier-ignore

@@ -82,11 +82,12 @@ function pairsInKernels(plan: FramePlan): FramePairs {
       ravel(re, im, half, twiddles, memory.f64, spectrum.input / 8);
       const at = spectrum.transform() / 8;
       const { f64 } = memory;
+      const scale = 1 / nFft; // exact: a power of two
       for (let i = 0; i < 4 * half; i += 4) {
-        out[i] = f64[at + i]! / nFft;
-        out[i + 1] = f64[at + i + 1]! / nFft;
-        out[i + 2] = -f64[at + i + 2]! / nFft;
-        out[i + 3] = -f64[at + i + 3]! / nFft;
+        out[i] = f64[at + i]! * scale;
+        out[i + 1] = f64[at + i + 1]! * scale;
+        out[i + 2] = f64[at + i + 2]! * -scale;
+        out[i + 3] = f64[at + i + 3]! * -scale;
       }
     },
   };

@@ -63,18 +63,23 @@ export function synthesis(options: Omit<FrameOptions, 'padMode' | 'pad'>, frames
   const pairs = framePairs(plan);
   const total = nFft + hopLength * (frames - 1);
   const sum = new Float64Array(total);
-  const weight = new Float64Array(total);
   const both = new Float64Array(2 * nFft);
   let next = 0;
+  /** Σ w² of the frames over a sample. */
+  const weightAt = (at: number): number => {
+    let weight = 0;
+    const last = Math.min(frames - 1, Math.floor(at / hopLength));
+    for (let t = Math.max(0, Math.ceil((at - nFft + 1) / hopLength)); t <= last; t++) {
+      const w = window[at - t * hopLength]!;
+      weight += w * w;
+    }
+    return weight;
+  };
   return {
     add(re, im) {
       pairs.inverse(re, im, both);
       for (let lane = 0; lane < 2 && next < frames; lane++, next++) {
-        for (let i = 0, at = next * hopLength; i < nFft; i++, at++) {
-          const w = window[i]!;
-          sum[at]! += both[2 * i + lane]! * w;
-          weight[at]! += w * w;
-        }
+        for (let i = 0, at = next * hopLength; i < nFft; i++, at++) sum[at]! += both[2 * i + lane]! * window[i]!;
       }
     },
     audio(length) {
@@ -82,13 +87,18 @@ export function synthesis(options: Omit<FrameOptions, 'padMode' | 'pad'>, frames
       const covered = total - start;
       const end = length === undefined ? covered : start + length;
       const audio = new Float32Array(Math.max(0, end - start));
+      // where no frame is missing at either end, every hop has the weights of the hop before
+      const [inner, outer] = [nFft - 1, hopLength * frames];
+      const held = new Float64Array(inner + hopLength <= outer ? hopLength : 0);
+      for (let i = 0; i < held.length; i++) held[(inner + i) % hopLength] = weightAt(inner + i);
       for (let at = start; at < Math.min(end, length === undefined ? covered : total); at++) {
-        if (weight[at]! < 1e-11) {
+        const weight = held.length > 0 && at >= inner && at < outer ? held[at % hopLength]! : weightAt(at);
+        if (weight < 1e-11) {
           throw new DataError(
             `istft: no window covers sample ${at - start}. Use a smaller hopLength, or center: true.`,
           );
         }
-        audio[at - start] = sum[at]! / weight[at]!;
+        audio[at - start] = sum[at]! / weight;
       }
       return audio;
     },

@@ -7,7 +7,7 @@
  *
  * Legend: K bins, T frames, N samples.
  */
-import { framePairs, framePlan, synthesis } from '@unlabel/audio';
+import { framePairs, framePlan, synthesis, type FramePairs, type FramePlan } from '@unlabel/audio';
 import { ConfigError, type Rng } from '@unlabel/core';
 
 export interface StretchOptions {
@@ -27,10 +27,12 @@ interface Polar {
 
 function toPolar({ size, re, im }: Polar): void {
   for (let i = 0; i < size.length; i++) {
-    const length = Math.sqrt(re[i]! * re[i]! + im[i]! * im[i]!);
+    const x = re[i]!;
+    const y = im[i]!;
+    const length = Math.sqrt(x * x + y * y);
     size[i] = length;
-    re[i] = length > 0 ? re[i]! / length : 1;
-    im[i] = length > 0 ? im[i]! / length : 0;
+    re[i] = length > 0 ? x / length : 1;
+    im[i] = length > 0 ? y / length : 0;
   }
 }
 
@@ -42,25 +44,65 @@ interface Complex {
 const complexes = (n: number): Complex => ({ re: new Float64Array(n), im: new Float64Array(n) });
 
 /** turn ← b/a of the directions of two frames; `lanes`: which of their pairs they are. */
-function turnBetween(a: Polar, b: Polar, lanes: readonly [number, number], turn: Complex): void {
-  for (let k = 0, i = lanes[0], j = lanes[1]; k < turn.re.length; k++, i += 2, j += 2) {
-    turn.re[k] = a.re[i]! * b.re[j]! + a.im[i]! * b.im[j]!;
-    turn.im[k] = a.re[i]! * b.im[j]! - a.im[i]! * b.re[j]!;
+function turnBetween(a: Polar, b: Polar, lanes: readonly [number, number], { re, im }: Complex): void {
+  const { re: ar, im: ai } = a;
+  const { re: br, im: bi } = b;
+  for (let k = 0, i = lanes[0], j = lanes[1]; k < re.length; k++, i += 2, j += 2) {
+    re[k] = ar[i]! * br[j]! + ai[i]! * bi[j]!;
+    im[k] = ar[i]! * bi[j]! - ai[i]! * br[j]!;
   }
 }
 
 /** A size between a's and b's in the direction of `phase` into lane `to` of `out`; then `phase` turns. */
 function blend(a: Polar, b: Polar, lanes: readonly [number, number], share: number, phase: Complex, turn: Complex, out: Complex, to: number): void {
-  for (let k = 0, i = lanes[0], j = lanes[1], o = to; k < phase.re.length; k++, i += 2, j += 2, o += 2) {
-    const size = share * b.size[j]! + (1 - share) * a.size[i]!;
-    const re = phase.re[k]!;
-    const im = phase.im[k]!;
-    out.re[o] = size * re;
-    out.im[o] = size * im;
-    phase.re[k] = re * turn.re[k]! - im * turn.im[k]!;
-    phase.im[k] = re * turn.im[k]! + im * turn.re[k]!;
+  const { size: from } = a;
+  const { size: towards } = b;
+  const { re: pr, im: pi } = phase;
+  const { re: tr, im: ti } = turn;
+  const { re: or, im: oi } = out;
+  for (let k = 0, i = lanes[0], j = lanes[1], o = to; k < pr.length; k++, i += 2, j += 2, o += 2) {
+    const size = share * towards[j]! + (1 - share) * from[i]!;
+    const re = pr[k]!;
+    const im = pi[k]!;
+    const x = tr[k]!;
+    const y = ti[k]!;
+    or[o] = size * re;
+    oi[o] = size * im;
+    pr[k] = re * x - im * y;
+    pi[k] = re * y + im * x;
   }
 } // prettier-ignore
+
+/** Frames and buffers of one kind of stretch, kept, since a clip's would cost more to make than to fill; not re-entrant. */
+interface Vocoder {
+  readonly plan: FramePlan;
+  readonly pairs: FramePairs;
+  readonly held: readonly [Polar, Polar];
+  readonly phase: Complex;
+  readonly turn: Complex;
+  readonly spectra: Complex;
+}
+const vocoders = new Map<string, Vocoder>();
+
+function vocoderOf(nFft: number, hopLength: number): Vocoder {
+  const key = `${nFft}:${hopLength}`;
+  const found = vocoders.get(key);
+  if (found) return found;
+  const plan = framePlan({ nFft, hopLength });
+  const pairs = framePairs(plan);
+  const { bins } = pairs;
+  const polar = (): Polar => ({ pair: -1, size: new Float64Array(2 * bins), ...complexes(2 * bins) });
+  const made = {
+    plan,
+    pairs,
+    held: [polar(), polar()],
+    phase: complexes(bins),
+    turn: complexes(bins),
+    spectra: complexes(2 * bins),
+  } as const;
+  vocoders.set(key, made);
+  return made;
+}
 
 /**
  * audio [N] → [round(N/rate)], as long as it lasts at `rate` times the tempo.
@@ -69,11 +111,9 @@ function blend(a: Polar, b: Polar, lanes: readonly [number, number], share: numb
 export function stretch(audio: Float32Array, rate: number, options: StretchOptions = {}): Float32Array {
   const { nFft = 2048, hopLength = nFft / 4 } = options;
   if (!(rate > 0 && Number.isFinite(rate))) throw new ConfigError(`stretch: rate ${rate}; expected a number above 0`);
-  const plan = framePlan({ nFft, hopLength });
-  const pairs = framePairs(plan);
-  const { bins } = pairs;
+  const { plan, pairs, held, phase, turn, spectra } = vocoderOf(nFft, hopLength);
   const steps = Math.ceil(plan.framesOf(audio.length) / rate);
-  const held = [0, 1].map((): Polar => ({ pair: -1, size: new Float64Array(2 * bins), ...complexes(2 * bins) }));
+  for (const polar of held) polar.pair = -1;
   const polarOf = (frame: number): Polar => {
     const pair = frame >> 1;
     const polar = held[pair % 2]!;
@@ -85,9 +125,8 @@ export function stretch(audio: Float32Array, rate: number, options: StretchOptio
     return polar;
   };
   const out = synthesis({ nFft, hopLength }, steps);
-  const [phase, turn, spectra] = [complexes(bins), complexes(bins), complexes(2 * bins)];
   const first = polarOf(0);
-  for (let k = 0; k < bins; k++) [phase.re[k], phase.im[k]] = [first.re[2 * k]!, first.im[2 * k]!];
+  for (let k = 0; k < pairs.bins; k++) [phase.re[k], phase.im[k]] = [first.re[2 * k]!, first.im[2 * k]!];
   let turned = -1;
   for (let s = 0; s < steps; s++) {
     const t = Math.floor(s * rate);
