@@ -55,14 +55,20 @@ export interface Synthesis {
 /**
  * Overlap-add of windowed inverse frames over the sum of squared windows, the least-squares inverse (Griffin and Lim, "Signal estimation
  * from modified short-time Fourier transform", 1984, Eq. 6), of `frames` frames; what an odd number leaves of the last pair is not used.
+ * `scratch`: where it adds up, if it is long enough; its caller's again after `audio`.
  * @throws ConfigError for impossible lengths
  */
-export function synthesis(options: Omit<FrameOptions, 'padMode' | 'pad'>, frames: number): Synthesis {
+export function synthesis(
+  options: Omit<FrameOptions, 'padMode' | 'pad'>,
+  frames: number,
+  scratch?: Float64Array,
+): Synthesis {
+  // prettier-ignore
   const plan = framePlan(options);
   const { nFft, hopLength, window, center } = plan;
   const pairs = framePairs(plan);
   const total = nFft + hopLength * (frames - 1);
-  const sum = new Float64Array(total);
+  const sum = scratch && scratch.length >= total ? scratch.fill(0, 0, total) : new Float64Array(total);
   const both = new Float64Array(2 * nFft);
   let next = 0;
   /** Σ w² of the frames over a sample. */

@@ -20,15 +20,14 @@ function logarithms(n: number): Float64Array {
   return held;
 }
 
-/** Spectrum of white noise of n samples, n a second → amplitudes divided by linspace(1, √(n/2))^decay, as audio of mean square 1 [n]. */
-function shaped(spectrum: Float64Array, n: number, decay: number): Float64Array {
+/** Spectrum of white noise of n samples, n a second → amplitudes divided by linspace(1, √(n/2))^decay, as audio of mean square 1 in out [n]. */
+function shaped(spectrum: Float64Array, n: number, decay: number, out: Float64Array): Float64Array {
   const steps = logarithms(n);
   for (let k = 0; k < steps.length; k++) {
     const scale = Math.exp(-decay * steps[k]!);
     spectrum[2 * k]! *= scale;
     spectrum[2 * k + 1]! *= scale;
   }
-  const out = new Float64Array(n);
   realFft(n).inverse(spectrum, out);
   const rms = rootMeanSquare(out);
   if (rms > 0) for (let i = 0; i < n; i++) out[i]! /= rms;
@@ -42,19 +41,31 @@ export function color(white: ArrayLike<number>, decay: number): Float64Array {
   for (let i = 0; i < n; i++) fft.input[i] = white[i]!;
   const spectrum = new Float64Array(2 * fft.bins);
   fft.spectrum(spectrum);
-  return shaped(spectrum, n, decay);
+  return shaped(spectrum, n, decay, new Float64Array(n));
+}
+
+/** A spectrum and its noise, kept for each length: a clip's would cost more to make than to fill. */
+const buffers = new Map<number, { readonly spectrum: Float64Array; readonly noise: Float64Array }>();
+
+function buffersOf(n: number): { readonly spectrum: Float64Array; readonly noise: Float64Array } {
+  let held = buffers.get(n);
+  if (!held) {
+    held = { spectrum: new Float64Array(2 * realFft(n).bins), noise: new Float64Array(n) };
+    buffers.set(n, held);
+  }
+  return held;
 }
 
 /**
- * Noise of a colour [n]. Its spectrum is drawn, not its samples: that of normal samples is normal too, twice as strong in the two bins
+ * Noise of a colour [n], until the next of that length. Its spectrum is drawn, not its samples: that of normal samples is normal too, twice as strong in the two bins
  * that are real.
  */
 export function drawNoise(n: number, decay: number, rng: Rng): Float64Array {
-  const { bins } = realFft(n);
-  const spectrum = normals(2 * bins, rng);
+  const { spectrum, noise } = buffersOf(n);
+  normals(spectrum.length, rng, spectrum);
   spectrum[0]! *= Math.SQRT2;
-  if (n % 2 === 0) spectrum[2 * (bins - 1)]! *= Math.SQRT2;
-  return shaped(spectrum, n, decay);
+  if (n % 2 === 0) spectrum[spectrum.length - 2]! *= Math.SQRT2;
+  return shaped(spectrum, n, decay, noise);
 }
 
 export function rootMeanSquare(audio: ArrayLike<number>): number {

@@ -35,10 +35,9 @@ function ziggurat(): Ziggurat {
   });
 }
 
-/** n draws of mean 0 and deviation 1 [n]. */
-export function normals(n: number, rng: Rng): Float64Array {
+/** n draws of mean 0 and deviation 1 [n]; into `out` where one is given. */
+export function normals(n: number, rng: Rng, out = new Float64Array(n)): Float64Array {
   const { width, inside, height } = ziggurat();
-  const out = new Float64Array(n);
   for (let filled = 0; filled < n;) {
     const u = rng.uniform(); // 53 bits: seven choose the layer, one the sign, the others the place in it
     const scaled = u * (2 * layers);

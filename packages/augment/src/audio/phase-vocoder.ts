@@ -81,6 +81,8 @@ interface Vocoder {
   readonly phase: Complex;
   readonly turn: Complex;
   readonly spectra: Complex;
+  /** Where the output is added up, as long as the longest so far. */
+  sum: Float64Array;
 }
 const vocoders = new Map<string, Vocoder>();
 
@@ -92,14 +94,15 @@ function vocoderOf(nFft: number, hopLength: number): Vocoder {
   const pairs = framePairs(plan);
   const { bins } = pairs;
   const polar = (): Polar => ({ pair: -1, size: new Float64Array(2 * bins), ...complexes(2 * bins) });
-  const made = {
+  const made: Vocoder = {
     plan,
     pairs,
     held: [polar(), polar()],
     phase: complexes(bins),
     turn: complexes(bins),
     spectra: complexes(2 * bins),
-  } as const;
+    sum: new Float64Array(0),
+  };
   vocoders.set(key, made);
   return made;
 }
@@ -111,8 +114,11 @@ function vocoderOf(nFft: number, hopLength: number): Vocoder {
 export function stretch(audio: Float32Array, rate: number, options: StretchOptions = {}): Float32Array {
   const { nFft = 2048, hopLength = nFft / 4 } = options;
   if (!(rate > 0 && Number.isFinite(rate))) throw new ConfigError(`stretch: rate ${rate}; expected a number above 0`);
-  const { plan, pairs, held, phase, turn, spectra } = vocoderOf(nFft, hopLength);
+  const vocoder = vocoderOf(nFft, hopLength);
+  const { plan, pairs, held, phase, turn, spectra } = vocoder;
   const steps = Math.ceil(plan.framesOf(audio.length) / rate);
+  const total = nFft + hopLength * (steps - 1);
+  if (vocoder.sum.length < total) vocoder.sum = new Float64Array(total);
   for (const polar of held) polar.pair = -1;
   const polarOf = (frame: number): Polar => {
     const pair = frame >> 1;
@@ -124,7 +130,7 @@ export function stretch(audio: Float32Array, rate: number, options: StretchOptio
     }
     return polar;
   };
-  const out = synthesis({ nFft, hopLength }, steps);
+  const out = synthesis({ nFft, hopLength }, steps, vocoder.sum);
   const first = polarOf(0);
   for (let k = 0; k < pairs.bins; k++) [phase.re[k], phase.im[k]] = [first.re[2 * k]!, first.im[2 * k]!];
   let turned = -1;
