@@ -36,7 +36,7 @@ function ziggurat(): Ziggurat {
 }
 
 /** n draws of mean 0 and deviation 1 [n]; into `out` where one is given. */
-export function normals(n: number, rng: Rng, out = new Float64Array(n)): Float64Array {
+export function normals(n: number, rng: Rng, out: Float64Array = new Float64Array(n)): Float64Array {
   const { width, inside, height } = ziggurat();
   for (let filled = 0; filled < n;) {
     const u = rng.uniform(); // 53 bits: seven choose the layer, one the sign, the others the place in it
