@@ -1,35 +1,18 @@
 /** Products in bfloat16 against operands rounded to it and multiplied in float64, on CPUs that have the instructions. */
 import { execFileSync } from 'node:child_process';
-import { createRng, messageOf, type Tensor } from '@unlabel/core';
+import { createRng, type Tensor } from '@unlabel/core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { tf, useEngine } from '../backend.ts';
 import { attention, dense } from '../ops/index.ts';
 import { composed } from '../ops/kernel.ts';
 import { expectAllClose, expectNoLeak } from '../testing.ts';
-import { bfloat16Product, checkBfloat16 } from './bfloat16.ts';
+import { bfloat16Bound, bfloat16Reason, rounded } from './bfloat16.test-suite.ts';
+import { bfloat16Product } from './bfloat16.ts';
 import type { NodeBackend } from './kernels.ts';
-import { findNative } from './load.ts';
 
-function whyNot(): string | undefined {
-  try {
-    checkBfloat16(findNative('cpu') ? 'tensorflow-cpu' : 'wasm');
-    return undefined;
-  } catch (error) {
-    return messageOf(error);
-  }
-}
-
-const reason = whyNot();
+const reason = bfloat16Reason;
 if (reason !== undefined)
   test(`products in bfloat16 are not tested here: ${reason}`, () => expect(reason).toContain('bf16'));
-
-/** To the nearest bfloat16, ties to even. */
-function rounded(values: Float32Array): Float32Array {
-  const bits = new Uint32Array(values.slice().buffer);
-  for (let i = 0; i < bits.length; i++)
-    if (!Number.isNaN(values[i])) bits[i] = ((bits[i]! + 0x7fff + ((bits[i]! >>> 16) & 1)) & 0xffff0000) >>> 0;
-  return new Float32Array(bits.buffer);
-}
 
 interface Case {
   readonly a: readonly number[];
@@ -90,15 +73,12 @@ const product = (call: Case, a: Tensor, b: Tensor, finish: Parameters<typeof bfl
     finish,
   );
 
-/** Sums in float32 of up to a few thousand terms, in the order of the kernel: sixteen units of the last place of Σ|a·b|. */
-const bound = 2 ** -20;
-
 function expectProduct(found: Tensor, { sums, sizes, shape }: ReturnType<typeof literal>): void {
   expect(found.shape).toEqual(shape);
   const data = found.dataSync<'float32'>();
   let worst = 0;
   sums.forEach((sum, i) => (worst = Math.max(worst, Math.abs(data[i]! - sum) / (sizes[i]! || 1))));
-  expect(worst).toBeLessThan(bound);
+  expect(worst).toBeLessThan(bfloat16Bound);
 }
 
 const cases: Readonly<Record<string, Case>> = {

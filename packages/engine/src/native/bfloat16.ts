@@ -1,6 +1,6 @@
 /**
- * `precision: 'bf16'`: products of matrices round both operands to bfloat16 and sum in float32 (`ops/bfloat16_matmul.cc`). TensorFlow's own
- * products ignore oneDNN's bfloat16 mode, and its convolutions follow it on CPUs with AMX only.
+ * `precision: 'bf16'`: products of matrices round both operands to bfloat16 and sum in float32 (`ops/bfloat16_matmul.cc`); convolutions are in
+ * `bfloat16-conv.ts`. TensorFlow's own products ignore oneDNN's bfloat16 mode, and its convolutions follow it on CPUs with AMX only.
  */
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { DeviceError, messageOf } from '@unlabel/core';
@@ -35,12 +35,12 @@ export function checkBfloat16(engine: string, cpuinfo: string | undefined = read
   );
 }
 
-/** Whether oneDNN's convolutions round their inputs when its mode says so: where the CPU has AMX; elsewhere they stay float32. */
-export const convolvesInBfloat16 = (cpuinfo: string | undefined = readCpuinfo()): boolean =>
+/** Whether oneDNN's convolutions, which gradients still are, round their inputs when its mode says so: where the CPU has AMX. */
+export const hasBfloat16Mode = (cpuinfo: string | undefined = readCpuinfo()): boolean =>
   flagsOf(cpuinfo)?.has('amx_bf16') === true;
 
 /** Products with an extent below this stay float32: rounding and packing would cost as much as they save. */
-const SMALLEST = 16;
+export const SMALLEST = 16;
 
 export interface ProductCall {
   readonly a: tfjs.TensorInfo;

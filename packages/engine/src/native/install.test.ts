@@ -131,7 +131,7 @@ test('options become the environment variables TensorFlow reads', () => {
     TF_ENABLE_ONEDNN_OPTS: '1',
     TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD: '1',
   });
-  // oneDNN's convolutions follow the mode on CPUs with AMX; products in bfloat16 are ours
+  // oneDNN's convolutions, which gradients are, follow the mode on CPUs with AMX; what else is bfloat16 is ours
   const amx = engineEnvironment({ precision: 'bf16', threads: 2 }, 'flags : avx512_bf16 amx_bf16\n');
   expect(amx).toMatchObject({ TF_SET_ONEDNN_FPMATH_MODE: 'BF16', TF_NUM_INTRAOP_THREADS: '2' });
   expect(engineEnvironment({ precision: 'bf16' }, 'flags : avx512_bf16\n')).not.toHaveProperty(

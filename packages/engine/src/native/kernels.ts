@@ -4,6 +4,7 @@
  */
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { zerosAround } from '../ops/padding.ts';
+import { registerBfloat16Convs } from './bfloat16-conv.ts';
 import { bfloat16Product, isBfloat16Product, registerBfloat16 } from './bfloat16.ts';
 import { hasSlowFilterGradient, registerConvGradients } from './conv.ts';
 
@@ -145,6 +146,10 @@ export function registerNativeKernels(tf: typeof tfjs, { bfloat16 }: { readonly 
   const isGpu = binding.isUsingGpuDevice();
   registerConvGradients(tf, { hasOwn: !isGpu && hasSlowFilterGradient() });
   if (isGpu) return;
+  if (bfloat16) {
+    registerBfloat16(tf);
+    registerBfloat16Convs(tf);
+  }
   const types = { float: binding.TF_ATTR_FLOAT, bool: binding.TF_ATTR_BOOL, int: binding.TF_ATTR_INT };
   for (const op of ownOps) {
     const name = tensorflowOp(op.op ?? op.kernel);
@@ -184,7 +189,6 @@ export function registerNativeKernels(tf: typeof tfjs, { bfloat16 }: { readonly 
   geometric('PaddedMaxPool', ['x'], ['size', 'stride', 'padding']);
   geometric('PaddedMaxPoolGrad', ['x', 'dy'], ['size', 'stride', 'padding']);
   geometric('ConvFilterGrad', ['x', 'dy'], ['height', 'width', 'stride', 'top', 'left']);
-  if (bfloat16) registerBfloat16(tf);
   const dense: tfjs.KernelFunc = ({ inputs, attrs, backend }) => {
     const { relu, transposeKernel } = attrs as { relu?: boolean; transposeKernel: boolean };
     const call = { a: inputs['x']!, b: inputs['kernel']!, transposeA: false, transposeB: transposeKernel };

@@ -11,7 +11,7 @@ import util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { DeviceError, messageOf } from '@unlabel/core';
 
-import { convolvesInBfloat16, proveBfloat16 } from './bfloat16.ts';
+import { hasBfloat16Mode, proveBfloat16 } from './bfloat16.ts';
 import { TENSORFLOW_LIBRARIES, quietLoader } from './compile.ts';
 import { registerNativeKernels } from './kernels.ts';
 import type { NativeDevice } from './platform.ts';
@@ -80,7 +80,7 @@ export function engineEnvironment(options: NativeOptions, cpuinfo?: string): Rea
     // The thread that calls an operation does a share of it, where it would wait for the others: 5 % of a ResNet-50 on two cores.
     TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD: '1',
     ...(threads === undefined ? {} : { TF_NUM_INTRAOP_THREADS: String(threads), OMP_NUM_THREADS: String(threads) }),
-    ...(options.precision === 'bf16' && convolvesInBfloat16(cpuinfo) ? { TF_SET_ONEDNN_FPMATH_MODE: 'BF16' } : {}),
+    ...(options.precision === 'bf16' && hasBfloat16Mode(cpuinfo) ? { TF_SET_ONEDNN_FPMATH_MODE: 'BF16' } : {}),
     ...(options.deterministic === true ? { TF_DETERMINISTIC_OPS: '1' } : {}),
   };
 }

@@ -135,8 +135,8 @@ UNLABEL_BFLOAT16 void PackPanelsAlong(const Strided& b, int64_t k, int64_t n, ui
   for (int64_t p = 0; p < pairs; p++) _mm512_storeu_si512(rest + p * kPairPanel, _mm512_setzero_si512());
 }
 
-// A tile of R rows and a panel's columns.
-template <int R>
+// A tile of R rows and a panel's columns, or the first half of them.
+template <int R, bool kWhole>
 UNLABEL_BFLOAT16 inline __attribute__((always_inline)) void Tile(const uint32_t* a, int64_t stride, const uint32_t* b,
                                                                 int64_t pairs, float* c, int64_t ldc, int64_t columns,
                                                                 const Finish& finish) {
@@ -150,7 +150,7 @@ UNLABEL_BFLOAT16 inline __attribute__((always_inline)) void Tile(const uint32_t*
     for (int r = 0; r < R; r++) {
       const __m512bh value = (__m512bh)_mm512_set1_epi32(static_cast<int>(a[r * stride]));
       low[r] = _mm512_dpbf16_ps(low[r], value, b0);
-      high[r] = _mm512_dpbf16_ps(high[r], value, b1);
+      if (kWhole) high[r] = _mm512_dpbf16_ps(high[r], value, b1);
     }
   }
   const __mmask16 m0 = Mask(columns), m1 = Mask(columns - 16);
@@ -179,14 +179,15 @@ UNLABEL_BFLOAT16 inline __attribute__((always_inline)) void Tile(const uint32_t*
 }
 
 // Rows that are no whole tile: in halves, so that few versions of a tile are compiled.
+template <bool kWhole>
 UNLABEL_BFLOAT16 void Tiles(const uint32_t* a, int64_t stride, const uint32_t* b, int64_t pairs, int64_t m, float* c,
                             int64_t ldc, int64_t columns, const Finish& finish) {
   const auto next = [&](int64_t rows) __attribute__((always_inline)) { m -= rows, a += rows * stride, c += rows * ldc; };
-  for (; m >= kTall; next(kTall)) Tile<kTall>(a, stride, b, pairs, c, ldc, columns, finish);
-  if (m >= 8) Tile<8>(a, stride, b, pairs, c, ldc, columns, finish), next(8);
-  if (m >= 4) Tile<4>(a, stride, b, pairs, c, ldc, columns, finish), next(4);
-  if (m >= 2) Tile<2>(a, stride, b, pairs, c, ldc, columns, finish), next(2);
-  if (m >= 1) Tile<1>(a, stride, b, pairs, c, ldc, columns, finish);
+  for (; m >= kTall; next(kTall)) Tile<kTall, kWhole>(a, stride, b, pairs, c, ldc, columns, finish);
+  if (m >= 8) Tile<8, kWhole>(a, stride, b, pairs, c, ldc, columns, finish), next(8);
+  if (m >= 4) Tile<4, kWhole>(a, stride, b, pairs, c, ldc, columns, finish), next(4);
+  if (m >= 2) Tile<2, kWhole>(a, stride, b, pairs, c, ldc, columns, finish), next(2);
+  if (m >= 1) Tile<1, kWhole>(a, stride, b, pairs, c, ldc, columns, finish);
 }
 
 }  // namespace
@@ -215,7 +216,8 @@ void MultiplyPairs(const uint32_t* rows, const uint32_t* panels, int64_t m, int6
     for (int64_t p = 0; p == 0 || p < pairs; p += kDepth) {
       const int64_t depth = std::min(kDepth, pairs - p);
       const bool first = p == 0, last = p + depth >= pairs;
-      Tiles(rows + p, stride, panels + j * pairs + p * kPairPanel, depth, m, c + j, ldc, std::min(kPairPanel, n - j),
+      const auto tiles = n - j > 16 ? Tiles<true> : Tiles<false>;
+      tiles(rows + p, stride, panels + j * pairs + p * kPairPanel, depth, m, c + j, ldc, std::min(kPairPanel, n - j),
             {last && finish.bias != nullptr ? finish.bias + j : nullptr, last && finish.relu, !first || finish.add});
     }
   }

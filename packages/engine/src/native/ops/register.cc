@@ -5,6 +5,7 @@ void RegisterAttention();
 void RegisterBatchNorm();
 void RegisterBatchNormPool();
 void RegisterBfloat16();
+void RegisterBfloat16Conv();
 void RegisterConvFilter();
 void RegisterCrossEntropy();
 void RegisterGelu();
@@ -19,6 +20,7 @@ namespace {
   RegisterBatchNorm();
   RegisterBatchNormPool();
   RegisterBfloat16();
+  RegisterBfloat16Conv();
   RegisterConvFilter();
   RegisterCrossEntropy();
   RegisterGelu();
