@@ -132,7 +132,10 @@ export function stretch(audio: Float32Array, rate: number, options: StretchOptio
   };
   const out = synthesis({ nFft, hopLength }, steps, vocoder.sum);
   const first = polarOf(0);
-  for (let k = 0; k < pairs.bins; k++) [phase.re[k], phase.im[k]] = [first.re[2 * k]!, first.im[2 * k]!];
+  for (let k = 0; k < pairs.bins; k++) {
+    phase.re[k] = first.re[2 * k]!;
+    phase.im[k] = first.im[2 * k]!;
+  }
   let turned = -1;
   for (let s = 0; s < steps; s++) {
     const t = Math.floor(s * rate);
