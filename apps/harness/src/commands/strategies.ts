@@ -1,11 +1,12 @@
 /** `unlabel strategies`: every way to combine tasks on binaural scenes, beside each other. */
 import type { Command } from 'commander';
-import { examples, numberList, positiveInt, withDisplay, withEngine, type EngineCliOptions } from '../options.ts';
+import { collect, examples, numberList, positiveInt, withDisplay, withEngine, type EngineCliOptions } from '../options.ts';
 
 export interface StrategiesCliOptions extends EngineCliOptions {
   readonly stages: string;
   readonly data: string;
   readonly preset: string;
+  readonly set?: string[];
   readonly seeds: number[];
   readonly steps: number;
   readonly decoderSteps: number;
@@ -22,6 +23,7 @@ export function register(program: Command): void {
     .option('--stages <a,b,c>', 'tasks', 'spatial-alignment,foreground-alignment,temporal-gap')
     .requiredOption('--data <dir>', 'scenes, as `unlabel data build binaural` writes them')
     .option('--preset <name>', 'of each task', 'generated')
+    .option('--set <key=value>', 'of every row: recipe.lr=0.01, beta=10, parts.<task>.config.seconds=1; repeatable', collect)
     .option('--seeds <list>', 'e.g. 1,2,3', numberList, [1, 2, 3])
     .option('--steps <n>', 'steps of a row in all, of the supervised network too', positiveInt, 300)
     .option('--decoder-steps <n>', 'steps of a decoder on a frozen network', positiveInt, 100)

@@ -1,5 +1,5 @@
 /** What `unlabel strategies` does: the runs, then the table of all that are there. */
-import { ConfigError } from '@unlabel/core';
+import { ConfigError, parseOverrides } from '@unlabel/core';
 import { useEngine } from '@unlabel/engine';
 import type { StrategiesCliOptions } from '../commands/strategies.ts';
 import { createDisplay } from '../display/display.ts';
@@ -16,7 +16,8 @@ export async function runStrategiesCommand(options: StrategiesCliOptions): Promi
   const display = createDisplay(options.display);
   const { data, preset, seeds, steps, decoderSteps, split, out } = options;
   const methods = options.stages.split(',');
-  const request = { methods, data, preset, seeds, steps, decoderSteps, split, out, engine, display };
+  const set = parseOverrides(options.set ?? []);
+  const request = { methods, data, preset, set, seeds, steps, decoderSteps, split, out, engine, display };
   const results = await runStrategies({ ...request, part: Number(part) - 1, of: Number(of) });
   if (of === '1') process.stdout.write(await writeStrategies(out, results));
   display.close();

@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { cp, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isPlainObject, mergeConfig } from '@unlabel/core';
 import { isModelDir } from '@unlabel/zoo/files';
 import { silentDisplay, type Display } from '../display/display.ts';
 import { pretrain } from '../pretrain/run.ts';
@@ -70,6 +71,8 @@ export interface StrategyRequest {
   readonly methods: readonly string[];
   readonly data: string;
   readonly preset: string;
+  /** Fields of the combination, for every row. */
+  readonly set: Readonly<Record<string, unknown>>;
   readonly seeds: readonly number[];
   /** Steps of a row in all; the supervised network's too. */
   readonly steps: number;
@@ -136,7 +139,9 @@ async function trainedRun(row: Row, seed: number, request: StrategyRequest): Pro
   await pretrain({
     method: isMulti ? `multi:${row.stages.join(',')}` : row.stages[0]!,
     preset,
-    overrides: { ...row.overrides, recipe: { steps: Math.round(isStaged ? steps / row.stages.length : steps) } },
+    overrides: mergeConfig(isMulti ? request.set : ownPart(request.set, row.stages[0]!), row.overrides, {
+      recipe: { steps: Math.round(isStaged ? steps / row.stages.length : steps) },
+    }),
     data: [data],
     seed,
     out: dir,
@@ -147,6 +152,13 @@ async function trainedRun(row: Row, seed: number, request: StrategyRequest): Pro
   });
   for (const stage of reused) await copyOnce(join(dir, 'stages', stage), join(shared, stage));
   return dir;
+}
+
+/** What fields of a combination say to one of its methods, trained by itself. */
+function ownPart(set: Readonly<Record<string, unknown>>, method: string): Record<string, unknown> {
+  const parts = isPlainObject(set['parts']) ? set['parts'] : {};
+  const { config = {}, recipe = {} } = (parts[method] ?? {}) as { config?: object; recipe?: object };
+  return mergeConfig({ ...config }, { recipe: set['recipe'] ?? {} }, { recipe });
 }
 
 /** A finished stage at another place, whole or not at all. */
