@@ -46,6 +46,16 @@ test("beats gives the sheet's numbers, computed by torchaudio, bands first", () 
   expect(data[3 * 98]).toBeCloseTo(-2.391693, 5); // an empty filter stays at the floor
 });
 
+test('binaural: log power of a sine of amplitude 0.1·√2 at its bin, |X| = A·Σw/2; loudness is lost, silence at the floor', () => {
+  const frontEnd = createFrontEnd({ ...frontEnds.binaural, sampleRate: 16000, winLength: 512 });
+  const sine = Float32Array.from({ length: 16000 }, (_, i) => 0.7 * Math.sin((2 * Math.PI * 1000 * i) / 16000));
+  const { data, shape } = frontEnd.apply(sine);
+  expect(shape).toEqual([257, 101]);
+  expect(data[32 * 101 + 50]).toBeCloseTo(2 * Math.log(0.1 * Math.SQRT2 * 128), 3);
+  expect(Math.min(...data)).toBeCloseTo(Math.log(1e-5), 5);
+  expect(new Set(frontEnd.apply(new Float32Array(800)).data)).toEqual(new Set([Math.fround(Math.log(1e-5))]));
+});
+
 describe.each(names)('%s', (name) => {
   const frontEnd = createFrontEnd(frontEnds[name]);
   const noise = (n: number): Float32Array => {

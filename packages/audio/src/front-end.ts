@@ -5,9 +5,10 @@
  */
 import { ConfigError, DataError, parseConfig, type NdArray } from '@unlabel/core';
 import { z } from 'zod';
-import { padModes } from './frames.ts';
+import { framePlan, padModes } from './frames.ts';
 import { kaldiFbankAnalyzer, kaldiWindows } from './kaldi-fbank.ts';
 import { melAnalyzer } from './log-mel.ts';
+import { logPower } from './log-power.ts';
 import { melPhaseAnalyzer } from './mel-phase.ts';
 import { melScales } from './mel.ts';
 import { cepstra } from './mfcc.ts';
@@ -30,6 +31,8 @@ const waveformSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('l2'), eps: z.number().min(0).default(1e-9) }),
   /** x − mean(x). */
   z.strictObject({ kind: z.literal('zero-mean') }),
+  /** x·level/max(RMS(x), 1e-5·level). */
+  z.strictObject({ kind: z.literal('rms'), level: z.number().positive().default(0.1) }),
 ]);
 
 /** What the features go through last. */
@@ -118,6 +121,17 @@ export const frontEndSchema = z.discriminatedUnion('kind', [
     htkCompat: z.boolean().default(false),
     usePower: z.boolean().default(true),
     waveform: waveformSchema.default({ kind: 'gain', gain: 32768 }),
+    normalize: normalizeSchema.default({ kind: 'none' }),
+  }),
+  /** Every bin of the spectrum, ln max(|X|², floor): [nFft/2 + 1, T]. */
+  z.strictObject({
+    kind: z.literal('log-power'),
+    sampleRate: hz.default(16000).meta({ unit: 'Hz' }),
+    nFft: samples.default(512),
+    winLength: samples.default(400),
+    hopLength: samples.default(160),
+    floor: z.number().positive().default(1e-5),
+    waveform: waveformSchema.default({ kind: 'none' }),
     normalize: normalizeSchema.default({ kind: 'none' }),
   }),
   /** The samples themselves: [1, N]. */
@@ -219,6 +233,8 @@ export const frontEnds = {
     melNorm: 'slaney',
     padMode: 'constant',
   },
+  /** The network of binaural scenes, of one ear: brought to an RMS of 0.1. */
+  binaural: { kind: 'log-power', sampleRate: 48000, waveform: { kind: 'rms' } },
   /** WavLM and wav2vec 2.0 base: 16 kHz samples as they are. */
   waveform: { kind: 'waveform' },
 } as const satisfies Readonly<Record<string, FrontEndInput>>;
@@ -245,6 +261,12 @@ function prepared(audio: Float32Array, step: WaveformStep): Float32Array {
       for (let i = 0; i < audio.length; i++) mean += audio[i]!;
       mean /= audio.length;
       return audio.map((x) => x - mean);
+    }
+    case 'rms': {
+      let energy = 0;
+      for (let i = 0; i < audio.length; i++) energy += audio[i]! ** 2;
+      const factor = step.level / Math.max(1e-5 * step.level, Math.sqrt(energy / audio.length));
+      return audio.map((x) => factor * x);
     }
   }
 }
@@ -301,6 +323,16 @@ function coreOf(config: FrontEndConfig): Core {
         hopSeconds: analyzer.shift / sampleRate,
         framesOf: (n) => analyzer.framesOf(n),
         features: (audio) => transposed(analyzer.apply(audio)),
+      };
+    }
+    case 'log-power': {
+      const { nFft, winLength, hopLength, floor } = config;
+      const plan = framePlan({ nFft, winLength, hopLength });
+      return {
+        bands: nFft / 2 + 1,
+        hopSeconds: hopLength / sampleRate,
+        framesOf: (n) => plan.framesOf(n),
+        features: (audio) => logPower(audio, { nFft, winLength, hopLength }, floor),
       };
     }
     case 'waveform':

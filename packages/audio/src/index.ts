@@ -7,6 +7,7 @@ export * from './front-end.ts';
 export * from './goldens.ts';
 export * from './kaldi-fbank.ts';
 export * from './log-mel.ts';
+export * from './log-power.ts';
 export * from './mel-phase.ts';
 export * from './mel.ts';
 export * from './mfcc.ts';

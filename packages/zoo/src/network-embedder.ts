@@ -25,12 +25,9 @@ export interface NetworkOptions {
 /** Frames computed at once at most: more are not faster, and results do not depend on the memory of the machine. */
 const framesPerBatch = 4096;
 
-export function networkEmbedder({ id, backbone, config, fingerprint, source }: NetworkOptions): Embedder {
+export function networkEmbedder({ id, backbone: given, config, fingerprint, source }: NetworkOptions): Embedder {
   const input = config.input;
-  if (input['modality'] === 'audio-visual')
-    throw new ConfigError(
-      `${source}: its network listens with two ears; it is measured on scenes (\`unlabel scenes\`), and embeds no mono clips.`,
-    );
+  const backbone = input['channels'] === 2 ? heardByBothEars(given) : given;
   const stated = input['embedFrontEnd'] ?? input['frontEnd'];
   if (stated === undefined)
     throw new ConfigError(`${source}: embedding raw waveforms is not supported by this backbone.`);
@@ -103,6 +100,12 @@ export function networkEmbedder({ id, backbone, config, fingerprint, source }: N
   };
 }
 
+/** A network of two ears [B, 2, F, T] as one of mono clips [B, F, T], which both ears hear. */
+const heardByBothEars = (backbone: Backbone): Backbone => ({
+  ...backbone,
+  forward: (x, options) => backbone.forward(tf.stack([x, x], 1), options),
+});
+
 function rateOf({ sampleRate }: ModelConfig['input']): number {
   if (typeof sampleRate === 'number') return sampleRate;
   throw new ConfigError('input.sampleRate: an audio model must state it in Hz.');
@@ -117,6 +120,7 @@ function firstCenter(config: FrontEndConfig): number {
       return config.center ? 0 : (config.nFft / 2 / config.sampleRate) * 1000;
     case 'kaldi-fbank':
       return (config.snipEdges ? config.frameLength : config.frameShift) / 2;
+    case 'log-power':
     case 'waveform':
       return 0;
   }

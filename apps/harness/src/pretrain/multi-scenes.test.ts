@@ -3,10 +3,13 @@ import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { leakCheck, testEngine, tf } from '@unlabel/engine';
+import { windowOf } from '@unlabel/binaural';
+import { expectAllClose, leakCheck, testEngine, tf } from '@unlabel/engine';
+import { loadModelDir } from '@unlabel/zoo';
 import { silentDisplay } from '../display/display.ts';
 import { openModel, parseModel } from '../models/resolve.ts';
 import { readLog } from '../run-dir.ts';
+import { listeningOf } from '../scenes/evaluate.ts';
 import { writeScenes } from '../testing/scenes.ts';
 import { pretrain } from './run.ts';
 
@@ -51,7 +54,22 @@ test('il hands the ears’ network on, watches what is forgotten, and goes on af
   for (const path of ['model', 'summary.json', 'stages/temporal-gap']) await rm(join(folder, 'stopped', path), { recursive: true }); // prettier-ignore
   await run('stopped', { strategy: 'il', distance: 'euclidean' });
   expect((await weights('stopped/model')).equals(await weights('il/model'))).toBe(true);
-  await expect(openModel(parseModel(join(folder, 'il'), 0))).rejects.toThrow(/two ears.*unlabel scenes/);
+});
+
+test('a mono clip is embedded as a scene that both ears hear alike', async () => {
+  const clip = Float32Array.from({ length: 2400 }, (_, n) => 0.03 * Math.sin(n / 3) * Math.sin(n / 500));
+  const model = await openModel(parseModel(join(folder, 'il'), 0));
+  const embedding = await model.embedScenes([clip]);
+  model.dispose?.();
+  expect(embedding).toHaveLength(2 * 16);
+  expect(embedding.slice(0, 16)).toEqual(embedding.slice(16)); // left, right
+  const { backbone, config } = await loadModelDir(join(folder, 'il/model'));
+  const listening = listeningOf(config.methodConfig, 'il');
+  const both = { data: Float32Array.of(...clip, ...clip), shape: [2, clip.length] };
+  const { data: values, shape } = windowOf(both, 0, { ...listening, seconds: clip.length / listening.sampleRate });
+  const expected = tf.tidy(() => backbone.forward(tf.tensor(values, [1, ...shape]), { training: false }).clip.dataSync()); // prettier-ignore
+  tf.dispose([...backbone.params.values()]);
+  expectAllClose(embedding, expected as Float32Array, { atol: 1e-5 });
 });
 
 test.each(['joint', 'progressive', 'concat'])('%s', async (strategy) => {

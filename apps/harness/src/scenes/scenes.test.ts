@@ -14,7 +14,8 @@ import { writeScenes } from '../testing/scenes.ts';
 import { listeningOf } from './evaluate.ts';
 import { createScorer, type SceneRequest } from './score.ts';
 import { estimateOf, writeStrategies } from './strategies-report.ts';
-import { rowsOf, type StrategyResult } from './strategies.ts';
+import { rowsOf } from './strategies-rows.ts';
+import type { StrategyResult } from './strategies.ts';
 import { complexOptions, readWindows } from './windows.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'scenes-eval-'));
@@ -76,18 +77,26 @@ test('a result is made once, differs when the network learns too, and needs clas
   expect(() => listeningOf({ width: 3 }, 'other')).toThrow(/does not listen to scenes/);
 });
 
-test('the table: every order and distance, means with Student’s interval, a picture', async () => {
+test('rows: every order and distance, β where asked for, only what is wanted', () => {
   const rows = rowsOf(['a', 'b', 'c']);
   expect(rows).toHaveLength(2 + 3 + 1 + 2 + 6 * 3 + 6);
   expect(new Set(rows.map(({ id }) => id)).size).toBe(rows.length);
-  expect(rows.find(({ id }) => id === 'il-euclidean-201')!).toMatchObject({ stages: ['c', 'a', 'b'], overrides: { strategy: 'il', distance: 'euclidean' } }); // prettier-ignore
+  expect(rows.find(({ id }) => id === 'il-euclidean-201')!).toMatchObject({ stages: ['c', 'a', 'b'], group: 'il euclidean', overrides: { strategy: 'il', distance: 'euclidean' } }); // prettier-ignore
+  const more = rowsOf(['a', 'b'], { betas: [0.1], isSupervised: false });
+  expect(more).toHaveLength(1 + 2 + 1 + 2 + 2 * 3 + 1 + 2);
+  expect(more.find(({ id }) => id === 'il-contrastive-beta0.1-01')!).toMatchObject({ stages: ['a', 'b'], overrides: { beta: 0.1 } }); // prettier-ignore
+});
+
+test('the table: means with Student’s interval, over orders, differences paired by seed, a picture', async () => {
   const { mean, ci95 } = estimateOf([1, 2, 4]);
   expect(mean).toBeCloseTo(7 / 3, 12);
   expect(ci95).toBeCloseTo((4.303 * Math.sqrt(7 / 3)) / Math.sqrt(3), 10);
-  const result = await createScorer()({ dir: model, model: 'm', data, split: 'test', steps: 2, isFineTuned: false, seed: 1, out: join(folder, 'out') }); // prettier-ignore
-  const results: StrategyResult[] = [1, 2].map((seed) => ({ row: rows[8]!, seed, result, forgetting: seed }));
-  const markdown = await writeStrategies(join(folder, 'table'), results);
-  expect(markdown.split('\n')[2]).toMatch(/^\| il none: a → b → c \| \d\.\d{3} ± 0\.000 .* 1\.500 ± 6\.353 \|$/);
-  expect(await readFile(join(folder, 'table/table.csv'), 'utf8')).toContain('"il none: a → b → c",il,2,');
-  expect(await readFile(join(folder, 'table/table.svg'), 'utf8')).toContain('il none: a → b → c');
+  const rows = rowsOf(['a', 'b']).filter(({ id }) => /^(concat|il-contrastive-..)$/.test(id));
+  const results: StrategyResult[] = rows.flatMap((row, i) => [1, 2].map((seed) => ({ row, seed, dir: '', scores: { mAP: i + seed / 10 }, ...(i > 0 && { forgetting: seed }) }))); // prettier-ignore
+  const markdown = (await writeStrategies(join(folder, 'table'), results)).split('\n');
+  expect(markdown).toContain('| il contrastive: b → a | 2.150 ± 0.635 | 1.500 ± 6.353 |');
+  expect(markdown).toContain('| il contrastive | 1.650 ± 0.635 | 1.500 ± 6.353 |'); // of 1.6 and 1.7, the means over orders
+  expect(markdown.at(-2)).toBe('| concat | +1.500 ± 0.000 |  |');
+  expect(await readFile(join(folder, 'table/table.csv'), 'utf8')).toContain('"il contrastive: a → b",il,2,');
+  expect(await readFile(join(folder, 'table/table.svg'), 'utf8')).toContain('il contrastive: a → b');
 });

@@ -1,7 +1,7 @@
 /**
  * The table of Multi-SSL: single tasks, concatenation, joint, incremental in every order and with every distance, progressive columns,
- * beside an untrained network and a supervised one. Every row has the same number of steps in all, and every run is made once: what is
- * there is used again, and so is a first stage that several runs begin with.
+ * beside an untrained network and, on scenes, a supervised one. Every row has the same number of steps in all, and every run is made
+ * once: what is there is used again, and so is a first stage that several runs begin with.
  */
 import { existsSync } from 'node:fs';
 import { cp, mkdir, rename, rm } from 'node:fs/promises';
@@ -11,64 +11,12 @@ import { isModelDir } from '@unlabel/zoo/files';
 import { silentDisplay, type Display } from '../display/display.ts';
 import { pretrain } from '../pretrain/run.ts';
 import { readLog } from '../run-dir.ts';
-import { createScorer, type SceneResult } from './score.ts';
-
-export interface Row {
-  /** `il contrastive a → b → c`, for tables. */
-  readonly name: string;
-  /** Folder of its runs. */
-  readonly id: string;
-  readonly stages: readonly string[];
-  readonly kind: 'random' | 'supervised' | 'single' | 'concat' | 'joint' | 'il' | 'progressive';
-  readonly overrides: Readonly<Record<string, unknown>>;
-}
-
-const distances = ['none', 'euclidean', 'contrastive'] as const;
-
-/** All rows over `methods`; the untrained and the supervised network are those that the first method starts from. */
-export function rowsOf(methods: readonly string[]): Row[] {
-  const [first] = methods;
-  const orders = permutations(methods);
-  const arrow = (order: readonly string[]): string => order.join(' → ');
-  const folder = (order: readonly string[]): string => order.map((id) => methods.indexOf(id)).join('');
-  return [
-    { name: 'random', id: 'random', kind: 'random', stages: [first!], overrides: {} },
-    { name: 'supervised', id: 'supervised', kind: 'supervised', stages: [first!], overrides: {} },
-    ...methods.map((id): Row => ({ name: id, id: `single-${id}`, kind: 'single', stages: [id], overrides: {} })),
-    { name: 'concat', id: 'concat', kind: 'concat', stages: methods, overrides: { strategy: 'concat' } },
-    ...(['fixed', 'uncertainty'] as const).map((weighting): Row => ({
-      name: `joint, ${weighting} weights`,
-      id: `joint-${weighting}`,
-      kind: 'joint',
-      stages: methods,
-      overrides: { strategy: 'joint', weighting },
-    })),
-    ...orders.flatMap((order) =>
-      distances.map((distance): Row => ({
-        name: `il ${distance}: ${arrow(order)}`,
-        id: `il-${distance}-${folder(order)}`,
-        kind: 'il',
-        stages: order,
-        overrides: { strategy: 'il', distance },
-      })),
-    ),
-    ...orders.map((order): Row => ({
-      name: `progressive: ${arrow(order)}`,
-      id: `progressive-${folder(order)}`,
-      kind: 'progressive',
-      stages: order,
-      overrides: { strategy: 'progressive' },
-    })),
-  ];
-}
-
-function permutations(items: readonly string[]): string[][] {
-  if (items.length <= 1) return [[...items]];
-  return items.flatMap((item) => permutations(items.filter((other) => other !== item)).map((rest) => [item, ...rest]));
-}
+import { sceneColumns } from './run.ts';
+import { createScorer } from './score.ts';
+import type { Row } from './strategies-rows.ts';
 
 export interface StrategyRequest {
-  readonly methods: readonly string[];
+  readonly rows: readonly Row[];
   readonly data: string;
   readonly preset: string;
   /** Fields of the combination, for every row. */
@@ -76,9 +24,6 @@ export interface StrategyRequest {
   readonly seeds: readonly number[];
   /** Steps of a row in all; the supervised network's too. */
   readonly steps: number;
-  /** Steps of a decoder on a frozen network. */
-  readonly decoderSteps: number;
-  readonly split: string;
   readonly out: string;
   readonly engine: Parameters<typeof pretrain>[0]['engine'];
   /** Only every `of`-th run, from `part` on: for several processes on one `out`. */
@@ -87,43 +32,62 @@ export interface StrategyRequest {
   readonly display: Display;
 }
 
-export interface StrategyResult {
+/** A row of one seed: where its network lies, before and after its scores are known. */
+export interface StrategyRun {
   readonly row: Row;
   readonly seed: number;
-  readonly result: SceneResult;
+  /** Model folder. */
+  readonly dir: string;
   /** Of `il`: by how much the loss of the earlier tasks rose after they were left, mean over them. */
   readonly forgetting?: number;
 }
 
-export async function runStrategies(request: StrategyRequest): Promise<StrategyResult[]> {
-  const { seeds, part, of, display } = request;
-  const rows = rowsOf(request.methods);
+/** By column. */
+export type Scores = Readonly<Record<string, number>>;
+
+export interface StrategyResult extends StrategyRun {
+  readonly scores: Scores;
+}
+
+/** Trains what is not there; `scored` gets every run as it is done. */
+export async function runStrategies<Result>(
+  request: StrategyRequest,
+  scored: (run: StrategyRun) => Promise<Result>,
+): Promise<Result[]> {
+  const { rows, seeds, part, of, out, display } = request;
   const jobs = rows.flatMap((row) => seeds.map((seed) => ({ row, seed }))).filter((_, i) => i % of === part);
   const progress = display.task('strategies', jobs.length, 'runs');
-  const score = createScorer();
-  const results: StrategyResult[] = [];
-  for (const job of jobs) {
-    results.push(await runOne(job, request, score));
-    progress.update(results.length, job.row.name);
+  const results: Result[] = [];
+  for (const { row, seed } of jobs) {
+    const isUntrained = row.kind === 'random' || row.kind === 'supervised';
+    const run = await trainedRun(isUntrained ? { ...row, id: `single-${row.stages[0]}` } : row, seed, request);
+    const forgetting = row.kind === 'il' ? await forgettingOf(run, row.stages) : undefined;
+    const dir = join(run, isUntrained ? 'model-init' : 'model');
+    results.push(await scored({ row, seed, dir, ...(forgetting !== undefined && { forgetting }) }));
+    progress.update(results.length, row.name);
   }
-  progress.finish();
+  progress.finish(`in ${out}`);
   return results;
 }
 
-async function runOne(
-  { row, seed }: { row: Row; seed: number },
-  request: StrategyRequest,
-  score: ReturnType<typeof createScorer>,
-): Promise<StrategyResult> {
-  const { data, split, out } = request;
-  const isSupervised = row.kind === 'supervised';
-  const steps = isSupervised ? request.steps : request.decoderSteps;
-  const start = row.kind === 'random' || isSupervised ? `single-${row.stages[0]}` : row.id;
-  const dir = await trainedRun({ ...row, id: start }, seed, request);
-  const model = join(dir, row.kind === 'random' || isSupervised ? 'model-init' : 'model');
-  const result = await score({ dir: model, model: row.id, data, split, steps, isFineTuned: isSupervised, seed, out: join(out, 'results', `seed-${seed}`) }); // prettier-ignore
-  const forgetting = row.kind === 'il' ? await forgettingOf(dir, row.stages) : undefined;
-  return { row, seed, result, ...(forgetting !== undefined && { forgetting }) };
+/** What scenes are asked, as `unlabel scenes` does. */
+export function sceneScorer(options: {
+  readonly data: string;
+  readonly split: string;
+  /** Of a decoder on a frozen network, and of one that is trained along. */
+  readonly decoderSteps: number;
+  readonly steps: number;
+  readonly out: string;
+}): (run: StrategyRun) => Promise<StrategyResult> {
+  const { data, split, out } = options;
+  const score = createScorer();
+  return async (run) => {
+    const { row, seed, dir } = run;
+    const isFineTuned = row.kind === 'supervised';
+    const steps = isFineTuned ? options.steps : options.decoderSteps;
+    const result = await score({ dir, model: row.id, data, split, steps, isFineTuned, seed, out: join(out, 'results', `seed-${seed}`) }); // prettier-ignore
+    return { ...run, scores: Object.fromEntries(sceneColumns.map(({ name, valueOf }) => [name, valueOf(result)])) };
+  };
 }
 
 /** The run of a row, trained here unless it is there. */

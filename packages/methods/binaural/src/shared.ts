@@ -8,7 +8,7 @@
  * Legend: N samples, F bins, T frames, H, W pixels, B rows, K classes.
  */
 import { z } from 'zod';
-import { stft } from '@unlabel/audio';
+import { logPower } from '@unlabel/audio';
 import { buildBinauralNet, buildResnet } from '@unlabel/backbones';
 import {
   DataError,
@@ -70,10 +70,15 @@ export const sharedRecipe = {
   epochs: 100,
 } as const;
 
-export const binauralInput = ({ sampleRate }: SharedConfig): InputSpec => ({
+/** Least power of a bin, and RMS of a window over both ears. */
+const [floor, level] = [1e-5, 0.1];
+
+/** A mono clip is embedded as both ears hear it alike. */
+export const binauralInput = ({ sampleRate, nFft, winLength, hopLength }: SharedConfig): InputSpec => ({
   modality: 'audio-visual',
   sampleRate,
   channels: 2,
+  embedFrontEnd: { kind: 'log-power', sampleRate, nFft, winLength, hopLength, floor, waveform: { kind: 'rms', level } },
 });
 
 /** Both ears and the pictures of a sample. */
@@ -114,17 +119,11 @@ export function windowOf(audio: NdArray, start: number, config: SharedConfig, ar
   if (areEarsSwapped) ears.reverse();
   const scale = loudnessFactor(ears);
   const { nFft, winLength, hopLength } = config;
-  const spectra = ears.map((ear) => stft(scaled(ear, scale), { nFft, winLength, hopLength }));
-  const [bins, frames] = spectra[0]!.shape as [number, number];
-  const data = new Float32Array(2 * bins * frames);
-  spectra.forEach((spectrum, ear) => {
-    const { data: values } = spectrum;
-    for (let i = 0, at = ear * bins * frames; i < bins * frames; i++, at++) {
-      const [re, im] = [values[2 * i]!, values[2 * i + 1]!];
-      data[at] = Math.log(Math.max(re * re + im * im, 1e-5));
-    }
-  });
-  return { data, shape: [2, bins, frames] };
+  const [left, right] = ears.map((ear) => logPower(scaled(ear, scale), { nFft, winLength, hopLength }, floor));
+  const data = new Float32Array(2 * left!.data.length);
+  data.set(left!.data);
+  data.set(right!.data, left!.data.length);
+  return { data, shape: [2, ...left!.shape] };
 }
 
 function scaled(signal: Float32Array, factor: number): Float32Array {
@@ -137,7 +136,7 @@ function scaled(signal: Float32Array, factor: number): Float32Array {
 export function loudnessFactor(ears: readonly Float32Array[]): number {
   let energy = 0;
   for (const ear of ears) for (let i = 0; i < ear.length; i++) energy += ear[i]! * ear[i]!;
-  return 0.1 / Math.max(1e-6, Math.sqrt(energy / (2 * ears[0]!.length)));
+  return level / Math.max(1e-5 * level, Math.sqrt(energy / (2 * ears[0]!.length)));
 }
 
 /** The picture at `place` (0…1 of the scene) [H, W, 4]: its colours, mirrored where asked, and the column −1…1. */
