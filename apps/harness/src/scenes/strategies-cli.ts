@@ -32,7 +32,7 @@ export async function runStrategiesCommand(options: StrategiesCliOptions): Promi
   if (rows.length === 0) throw new ConfigError(`--rows ${options.rows}: none of the rows is named so.`);
   const engine = engineOptionsOf(options);
   await useEngine(engine);
-  const request = { rows, data, preset, set: parseOverrides(options.set ?? []), seeds, steps, out, engine, display, part: Number(part) - 1, of: Number(of) }; // prettier-ignore
+  const request = { rows, data, preset, set: parseOverrides(options.set ?? []), seeds, steps, out, engine, display, workers: tasks ? workersOf(options) : 0, part: Number(part) - 1, of: Number(of) }; // prettier-ignore
   let results: readonly StrategyResult[];
   if (scores) {
     const runs = await runStrategies(request, (run) => Promise.resolve(run));

@@ -26,6 +26,8 @@ export interface StrategyRequest {
   readonly steps: number;
   readonly out: string;
   readonly engine: Parameters<typeof pretrain>[0]['engine'];
+  /** Threads that make views; 0 for scenes, which one thread keeps over hundreds of short stages. */
+  readonly workers: number;
   /** Only every `of`-th run, from `part` on: for several processes on one `out`. */
   readonly part: number;
   readonly of: number;
@@ -110,7 +112,7 @@ async function trainedRun(row: Row, seed: number, request: StrategyRequest): Pro
     seed,
     out: dir,
     engine,
-    workers: 0, // of hundreds of short stages on the same scenes
+    workers: request.workers,
     checkpointSeconds: 60,
     display: silentDisplay,
   });
