@@ -114,7 +114,7 @@ export interface InputSpec {
   readonly padding?: 'center' | 'end';
   /** A front-end of `@unlabel/audio` as data; absent: views get the waveform. */
   readonly frontEnd?: Readonly<Record<string, unknown>>;
-  /** Front-end that clips are embedded with, of methods whose views get the waveform. Default: `frontEnd`. */
+  /** Front-end that mono clips are embedded with, of methods whose views get the waveform; with two channels, for either. Default: `frontEnd`. */
   readonly embedFrontEnd?: Readonly<Record<string, unknown>>;
   /** Crop before (`waveform`: exact, computed at each access) or after (`spectrogram`: cached) the front-end. */
   readonly crop?: 'waveform' | 'spectrogram';

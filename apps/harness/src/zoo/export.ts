@@ -103,6 +103,9 @@ async function arraysOf(dir: string): Promise<Record<string, NdArray>> {
   }
 }
 
+const earsOfClips =
+  'It was trained to listen with two ears (`npx unlabel scenes`). A mono clip is embedded as both hear it alike: nothing tells a place, and the two halves of an embedding are equal.';
+
 type HeldRun = z.output<typeof runSchema>;
 
 /** What a finished run was asked for; undefined for a model folder alone. */
@@ -126,7 +129,8 @@ async function cardOf(
   const training = held ? await trainingOf(run, method, held) : null;
   const { sawUnlabelled, items } = config.training;
   const steps = training?.steps ?? config.training.steps;
-  const what = config.input['modality'] === 'image' ? 'images' : 'recordings';
+  const { modality } = method.card;
+  const what = modality === 'image' ? 'images' : modality === 'audio-visual' ? 'scenes' : 'recordings';
   return {
     schema: 1,
     id,
@@ -146,6 +150,7 @@ async function cardOf(
     training,
     limits: [
       'Small, and trained for minutes: it shows the method at work, and is no substitute for the authors’ networks.',
+      ...(modality === 'audio-visual' ? [earsOfClips] : []),
     ],
     results: [],
   };

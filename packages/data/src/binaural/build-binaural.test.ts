@@ -24,7 +24,8 @@ test('scenes on disk: both ears, pictures, the turned ears, a card; no note in t
   for (const split of ['train', 'valid', 'test'] as const) {
     const lines = linesOf(dir, split);
     expect(lines).toHaveLength(counts[split]);
-    for (const { file, frames, turned, labels, recording, azimuths } of lines) {
+    for (const { file, frames, turned, labels, recording, saw_unlabelled: heard, azimuths } of lines) {
+      expect(heard['tonejs-instrument']).toHaveLength(1);
       const [ears, other] = [file, turned].map((path) => decodeWav(readFileSync(join(dir, path))));
       expect([ears!.sampleRate, ears!.channels.length, ears!.frames]).toEqual([8000, 2, 40000]);
       expect([other!.channels.length, other!.frames]).toEqual([2, 40000]);

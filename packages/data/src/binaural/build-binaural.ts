@@ -13,6 +13,7 @@ import { requirePackages } from '../packages.ts';
 import { readMarker, writeMarker, type BuildOptions, type BuiltPart } from '../parts.ts';
 import { renderRecording, sampleRate as recordingRate } from '../render.ts';
 import { notice, treeHash } from '../task-files.ts';
+import { toneJsInstrument } from '../suite/tonejs-instrument.ts';
 import type { Recording } from '../task-plan.ts';
 import { differenceFrom } from '../verify-suite.ts';
 import {
@@ -26,7 +27,7 @@ import {
 import { renderScene, sceneCard, scenesId, turnedBy, type Scene } from './scenes.ts';
 
 /** Raised when the same packages give other bytes: scenes of another builder are built again. */
-const builder = 1;
+const builder = 2;
 const temporaryPrefix = '.building-';
 
 /** Scenes of each split. */
@@ -43,6 +44,8 @@ export interface SceneLine {
   readonly turned: string;
   readonly labels: readonly string[];
   readonly recording: string;
+  /** The tasks that have the recording, with its labels there. */
+  readonly saw_unlabelled: Readonly<Record<string, readonly string[]>>;
   /** Degrees of the source in each picture. */
   readonly azimuths: readonly number[];
 }
@@ -114,7 +117,7 @@ async function monoOf(recording: Recording): Promise<Float32Array> {
 function writeScene(
   name: string,
   { audio, turned, frames, azimuths }: Scene,
-  { recording, kind }: SceneSource,
+  { recording, labels, kind }: SceneSource,
   write: (path: string, content: Uint8Array) => void,
 ): SceneLine {
   const wav = ({ data }: Scene['audio']): Uint8Array =>
@@ -132,6 +135,7 @@ function writeScene(
     turned: `turned/${name}.wav`,
     labels: [sceneClasses[kind]!],
     recording: recording.id,
+    saw_unlabelled: { [toneJsInstrument.id]: labels },
     azimuths: Array.from(azimuths, (phi) => Math.round((phi * 1800) / Math.PI) / 10),
   };
 }

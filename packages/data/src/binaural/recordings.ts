@@ -21,6 +21,8 @@ export const scenePackages = toneJsInstrument.packages;
 
 export interface SceneSource {
   readonly recording: Recording;
+  /** Of the recording in the task. */
+  readonly labels: readonly string[];
   /** Index into `sceneClasses`. */
   readonly kind: number;
 }
@@ -47,6 +49,7 @@ export function sceneSources(folders: ReadonlyMap<string, string>, split: SceneS
     if (instruments.length === 0) throw new DataError(`binaural: no ${sceneClasses[kind]} note is in ${split}.`);
     const notes = instruments[Math.floor(i / sceneClasses.length) % instruments.length]!;
     const rng = createRng(0).fork('binaural').fork(split).fork(i);
-    return { recording: notes[rng.int(notes.length)]!.recording, kind };
+    const { recording, labels } = notes[rng.int(notes.length)]!;
+    return { recording, labels, kind };
   });
 }
