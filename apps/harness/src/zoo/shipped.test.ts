@@ -18,13 +18,9 @@ import { checkpointEntry } from './site.ts';
 
 beforeAll(() => testEngine());
 
-/** Methods whose checkpoint is still to be trained. */
-const withoutCheckpoint = new Set('multi-ssl spatial-alignment foreground-alignment temporal-gap'.split(' '));
-
-test('every method has a checkpoint trained here, but for those that are named', () => {
+test('every method has a checkpoint trained here', () => {
   const shipped = new Set(shippedIds().map((id) => id.split('.')[1]!.split('_')[0]));
-  const missing = Object.keys(methods).filter((method) => !shipped.has(method));
-  expect(missing.filter((method) => !withoutCheckpoint.has(method))).toEqual([]);
+  expect(Object.keys(methods).filter((method) => !shipped.has(method))).toEqual([]);
 });
 
 const sampleRate = 22050;
