@@ -36,7 +36,11 @@ export const foregroundAlignment = defineMethod<typeof foregroundAlignmentConfig
   },
   config: foregroundAlignmentConfig,
   recipe: sharedRecipe,
-  presets: { ...presets, smoke: { ...presets.smoke, config: { ...presets.smoke.config, offset: [0.3, 0.8] } } },
+  presets: {
+    ...presets,
+    generated: { ...presets.generated, recipe: { ...presets.generated.recipe, lr: 1e-2 } },
+    smoke: { ...presets.smoke, config: { ...presets.smoke.config, offset: [0.3, 0.8] } },
+  },
   accumulates: true,
   input: binauralInput,
   views:
