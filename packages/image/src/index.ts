@@ -5,3 +5,4 @@ export * from './letterbox.ts';
 export * from './prepare.ts';
 export * from './resize.ts';
 export * from './resize-float.ts';
+export { loadSharp } from './sharp.ts';

@@ -5,6 +5,7 @@ import type { ImageInput, InputSpec } from '@unlabel/core';
 import { writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
 import { loadImage } from './image-source.ts';
 import type { Item } from './items.ts';
+import type { Closing } from './leave.ts';
 import { cropSamples, frontEndOf, padTo, rateOf } from './source.ts';
 import type { ChunkIndex } from './spectrogram-cache.ts';
 
@@ -15,8 +16,9 @@ export interface ChunkJob {
   readonly input: InputSpec;
 }
 
-parentPort!.on('message', (job: ChunkJob) => {
-  fill(job).then(
+parentPort!.on('message', (job: ChunkJob | Closing) => {
+  if ('close' in job) return parentPort!.close();
+  void fill(job).then(
     () => parentPort!.postMessage({}),
     (error: unknown) => parentPort!.postMessage({ error: error instanceof Error ? error.message : String(error) }),
   );

@@ -10,6 +10,7 @@ import {
 } from '@unlabel/core';
 import { countParams, mergeParams, optimizerFor, tf, trainableOf } from '@unlabel/engine';
 import { readJson, writeJsonAtomic } from '@unlabel/formats';
+import { loadSharp } from '@unlabel/image';
 import { loadModelDir, saveModelDir } from '@unlabel/zoo';
 import { isModelDir, readModelConfig } from '@unlabel/zoo/files';
 import type { Display } from '../display/display.ts';
@@ -61,6 +62,8 @@ export async function trainPart(inputs: PartInputs): Promise<TrainSummary> {
   }
   const steps = stepsOf(recipe, items.length);
   const input = method.input(config);
+  // sharp asks for this: a library that only worker threads have loaded goes when they end, with its own threads still in it
+  if (input.modality !== 'audio') await loadSharp();
   const { normalization, cache } = await prepareInput({ run, root, items, input, workers, display });
   const rng = rngOf(seed, stage);
   const context = await buildContext(inputs);

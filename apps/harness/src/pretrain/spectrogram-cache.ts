@@ -11,6 +11,7 @@ import { readJson, sha256 } from '@unlabel/formats';
 import type { Progress } from '../display/display.ts';
 import type { ChunkJob } from './cache-worker.ts';
 import type { Item } from './items.ts';
+import { leave } from './leave.ts';
 import type { CacheEntry, Normalization } from './source.ts';
 
 /** Items a cache file: small enough to lose little, large enough to have few files. */
@@ -68,9 +69,7 @@ async function runJobs(jobs: ChunkJob[], threads: number, onDone: (job: ChunkJob
         execArgv: ['--conditions=@unlabel/source'],
       });
       const finish = (error?: Error): void => {
-        void worker.terminate();
-        if (error) reject(error);
-        else resolve();
+        void leave(worker).then(() => (error ? reject(error) : resolve()));
       };
       let current: ChunkJob | undefined;
       const feed = (): void => {

@@ -1,6 +1,7 @@
 /** Batches made by worker threads, asked one after the other, or in this thread. */
 import { Worker } from 'node:worker_threads';
 import { DataError, messageOf, type NdArray } from '@unlabel/core';
+import { leave } from './leave.ts';
 import type { Targets } from './targets.ts';
 import { createRowMaker, type RowRequest, type ViewWorkerData } from './view-rows.ts';
 import type { BatchReply, PoolMessage } from './view-worker.ts';
@@ -84,7 +85,7 @@ function poolOfWorkers(data: ViewWorkerData, threads: number): ViewPool {
       for (const worker of workers) post(worker, { targets });
     },
     async close() {
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      await Promise.all(workers.map(leave));
     },
   };
 }
