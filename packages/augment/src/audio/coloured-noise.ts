@@ -44,20 +44,17 @@ export function color(white: ArrayLike<number>, decay: number): Float64Array {
   return shaped(spectrum, n, decay, new Float64Array(n));
 }
 
-/** A spectrum and its noise, kept for each length: a clip's would cost more to make than to fill. */
-const buffers = new Map<number, { readonly spectrum: Float64Array; readonly noise: Float64Array }>();
+/** A spectrum and its noise, kept for the last length: a clip's would cost more to make than to fill. */
+let buffers = { spectrum: new Float64Array(0), noise: new Float64Array(0) };
 
-function buffersOf(n: number): { readonly spectrum: Float64Array; readonly noise: Float64Array } {
-  let held = buffers.get(n);
-  if (!held) {
-    held = { spectrum: new Float64Array(2 * realFft(n).bins), noise: new Float64Array(n) };
-    buffers.set(n, held);
-  }
-  return held;
+function buffersOf(n: number): typeof buffers {
+  if (buffers.noise.length !== n)
+    buffers = { spectrum: new Float64Array(2 * realFft(n).bins), noise: new Float64Array(n) };
+  return buffers;
 }
 
 /**
- * Noise of a colour [n], until the next of that length. Its spectrum is drawn, not its samples: that of normal samples is normal too, twice as strong in the two bins
+ * Noise of a colour [n], until the next is drawn. Its spectrum is drawn, not its samples: that of normal samples is normal too, twice as strong in the two bins
  * that are real.
  */
 export function drawNoise(n: number, decay: number, rng: Rng): Float64Array {

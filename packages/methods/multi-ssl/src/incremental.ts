@@ -52,14 +52,7 @@ export function incremental(
       // what is handed on is for this method, not for the one inside
       const { rng } = context;
       const inner = buildAround(method, config, { rng, backbone: copyOf(frozen, rng.fork('copy')) });
-      return {
-        trainable: inner.trainable,
-        state: inner.state,
-        backbone: inner.backbone,
-        learner: learnerOf(inner),
-        inner,
-        frozen,
-      };
+      return continued(inner, frozen);
     },
     loss(model, batch, step) {
       const { loss, logs } = method.loss(model.inner, batch, step);
@@ -72,6 +65,12 @@ export function incremental(
     },
     ...handedOn(method),
   };
+}
+
+/** A stage around the model that it trains. */
+function continued(inner: Model, frozen: Backbone): Continued {
+  const { trainable, state, backbone } = inner;
+  return { trainable, state, backbone, learner: learnerOf(inner), inner, frozen };
 }
 
 function distill(
@@ -110,14 +109,7 @@ export function nextColumn(method: Method, id: string, previous: string): Method
       const column = backboneFamilies[family]!.build(columnConfig, rng.fork('column'));
       const backbone = progressive(frozen, column, rng.fork('laterals'));
       const inner = buildAround(method, config, { rng, backbone });
-      return {
-        trainable: inner.trainable,
-        state: inner.state,
-        backbone: inner.backbone,
-        learner: learnerOf(inner),
-        inner,
-        frozen,
-      };
+      return continued(inner, frozen);
     },
     loss: (model, batch, step) => method.loss(model.inner, batch, step),
     ...handedOn(method),
