@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -45,4 +45,12 @@ test('a run in stages becomes a checkpoint whose card has the command that makes
   for (const part of ['maskRatio=0.5', 'recipe.steps=1', 'recipe.batchSize=4'])
     expect(command).toContain(`--set stages.iter1.${part}`);
   expect(command).toContain('--seed 3');
+  expect(command).not.toContain('--precision');
+
+  // as it would be after `--precision bf16`, on a processor that has it
+  const environment = join(out, 'env.json');
+  const held = JSON.parse(await readFile(environment, 'utf8')) as Record<string, unknown>;
+  await writeFile(environment, JSON.stringify({ ...held, precision: 'bf16' }));
+  const again = await exportRun(out, { ...options, out: join(folder, 'ck-bf16') });
+  expect(again.training!.command).toBe(command.replace('--seed', '--precision bf16 --seed'));
 });

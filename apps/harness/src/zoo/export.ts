@@ -54,7 +54,12 @@ const runSchema = z.looseObject({
   seed: z.int(),
 });
 const summarySchema = z.looseObject({ steps: z.int(), seconds: z.number() });
-const environmentSchema = z.looseObject({ engine: z.string(), version: z.string(), device: z.string() });
+const environmentSchema = z.looseObject({
+  engine: z.string(),
+  version: z.string(),
+  device: z.string(),
+  precision: z.string(),
+});
 
 /** Pictures of a run larger than this stay where they are. */
 const maxPictureBytes = 200_000;
@@ -160,7 +165,7 @@ async function trainingOf(run: string, method: Method, held: HeldRun): Promise<N
   const summary = parseConfig(summarySchema, await readJson(join(run, 'summary.json')), join(run, 'summary.json'));
   const environment = parseConfig(environmentSchema, await readJson(join(run, 'env.json')), join(run, 'env.json'));
   return {
-    command: commandOf(method, held),
+    command: commandOf(method, held, environment.precision),
     steps: summary.steps,
     seconds: Math.round(summary.seconds),
     engine: `${environment.engine} ${environment.version}`,
@@ -168,8 +173,12 @@ async function trainingOf(run: string, method: Method, held: HeldRun): Promise<N
   };
 }
 
-/** The command that makes the run again: the preset, and what differs from it. */
-function commandOf(method: Method, { preset, config, recipe, stages, from, data, seed }: HeldRun): string {
+/** The command that makes the run again: the preset, what differs from it, and a precision other than the usual. */
+function commandOf(
+  method: Method,
+  { preset, config, recipe, stages, from, data, seed }: HeldRun,
+  precision: string,
+): string {
   const base = resolveMethod(method, preset, {});
   const set = (
     prefix: string,
@@ -196,6 +205,7 @@ function commandOf(method: Method, { preset, config, recipe, stages, from, data,
     ...(from ? [`--from ${quoted(from.model)}`] : []),
     ...changed,
     ...sources,
+    ...(precision === 'float32' ? [] : [`--precision ${precision}`]),
     `--seed ${seed}`,
     '--out RUN',
   ].join(' ');
