@@ -90,6 +90,23 @@ export const atstClip = defineMethod<typeof atstClipConfig, AtstModel>({
       },
       recipe: { lr: 7e-4, lrBatchSize: 64, warmupSteps: 15, batchSize: 64, steps: 180, finalWeightDecay: 0.04 },
     },
+    // A slow teacher keeps directions apart: with a decay of 0.99 embeddings shrink to five of them within 2500 steps (README, Numbers).
+    long: {
+      note: 'The embedded suite at length: about 50 minutes of one core with AVX-512 and `--precision bf16`.',
+      config: {
+        seconds: 2,
+        crop: 'spectrogram',
+        freqScale: [0.8, 1.25],
+        width: 192,
+        heads: 3,
+        depth: 3,
+        dropPath: 0,
+        projectorHidden: 2048,
+        projectionWidth: 256,
+        decay: 0.999,
+      },
+      recipe: { lr: 7e-4, lrBatchSize: 32, warmupSteps: 300, batchSize: 32, steps: 7500, finalWeightDecay: 0.04 },
+    },
     smoke: {
       note: 'Ends in seconds on a CPU; for tests.',
       config: {
