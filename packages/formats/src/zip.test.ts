@@ -1,6 +1,6 @@
 import { createRng } from '@unlabel/core';
 import { describe, expect, test } from 'vitest';
-import { zipOf } from './hostile-corpus.ts';
+import { zipOf } from './hostile-bytes.ts';
 import { damage, fixture, fixturePath, outcome } from './testing.ts';
 import { openZip, readZip } from './zip.ts';
 

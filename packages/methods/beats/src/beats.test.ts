@@ -6,6 +6,7 @@ import {
   parseConfig,
   type Batch,
   type BuildContext,
+  type Method,
   type Model,
   type Scalar,
   type Step,
@@ -225,9 +226,9 @@ describe('the tokenizer', () => {
 });
 
 /** Steps of the smoke recipe by hand; the losses. */
-function run(
-  method: { readonly recipe: typeof maskedPrediction.recipe; loss: Function; afterStep?: Function }, // eslint-disable-line
-  model: MaskedPrediction | TokenizerDistillation | FineTune,
+function run<M extends MaskedPrediction | TokenizerDistillation | FineTune>(
+  method: Pick<Method<never, M>, 'recipe' | 'loss' | 'afterStep'>,
+  model: M,
   batches: readonly Batch[],
   from = 0,
   frees = true,
@@ -235,10 +236,7 @@ function run(
   const optimizer = optimizerFor({ ...method.recipe, lr: 5e-3 }, model.trainable);
   const losses = batches.map((batch, i) => {
     const step = stepAt(from + i);
-    const { loss, grads, dispose } = valueAndGrads(
-      model.trainable,
-      () => method.loss(model, batch, step) as ReturnType<typeof maskedPrediction.loss>,
-    );
+    const { loss, grads, dispose } = valueAndGrads(model.trainable, () => method.loss(model, batch, step));
     optimizer.step(grads, 5e-3);
     method.afterStep?.(model, batch, step);
     const value = loss.dataSync()[0]!;
