@@ -90,7 +90,6 @@ export const atstClip = defineMethod<typeof atstClipConfig, AtstModel>({
       },
       recipe: { lr: 7e-4, lrBatchSize: 64, warmupSteps: 15, batchSize: 64, steps: 180, finalWeightDecay: 0.04 },
     },
-    // A slow teacher keeps directions apart: with a decay of 0.99 embeddings shrink to five of them within 2500 steps (README, Numbers).
     long: {
       note: 'The embedded suite at length: about 50 minutes of one core with AVX-512 and `--precision bf16`.',
       config: {
