@@ -15,4 +15,5 @@ export * from './normalize.ts';
 export { framePairs, type FramePairs } from './pair-frames.ts';
 export * from './resample.ts';
 export * from './stft.ts';
+export * from './varispeed.ts';
 export * from './window.ts';

@@ -39,6 +39,11 @@ export interface Recipe {
   readonly clipNorm?: number;
   /** A batch goes through the network in so many parts, whose gradients are averaged: less memory. Default 1. */
   readonly accumulate?: number;
+  /**
+   * Every recording is also an item when played so many semitones higher (above 0) or lower, faster or slower by as much: [-4, -2, 2, 4]
+   * makes five of one. For few recordings; audio methods only.
+   */
+  readonly varispeed?: readonly number[];
 }
 
 export interface Model {

@@ -1,12 +1,11 @@
 /** A worker thread that fills chunks of the spectrogram cache. */
 import { parentPort } from 'node:worker_threads';
-import { loadAudio } from '@unlabel/audio';
 import type { ImageInput, InputSpec } from '@unlabel/core';
 import { writeFileAtomic, writeJsonAtomic } from '@unlabel/formats';
 import { loadImage } from './image-source.ts';
 import type { Item } from './items.ts';
 import type { Closing } from './leave.ts';
-import { cropSamples, frontEndOf, padTo, rateOf } from './source.ts';
+import { cropSamples, frontEndOf, loadItem, padTo, rateOf } from './source.ts';
 import type { ChunkIndex } from './spectrogram-cache.ts';
 
 export interface ChunkJob {
@@ -33,7 +32,7 @@ async function fill(job: ChunkJob): Promise<void> {
   const entries: { frames: number; offset: number }[] = [];
   let [offset, sum, squares, count] = [0, 0, 0, 0];
   for (const item of items) {
-    const { audio } = await loadAudio(item.path, { sampleRate: rateOf(input) });
+    const audio = await loadItem(item, rateOf(input));
     const { data, shape } = frontEnd.apply(padTo(audio, wanted, input.padding));
     const [bands, frames] = [shape[0]!, shape[1]!];
     const rows = new Float32Array(data.length);

@@ -17,6 +17,8 @@ export interface Item {
   readonly labels?: readonly string[];
   /** Pictures of the same time, for methods of sound and picture. */
   readonly frames?: string;
+  /** Played so much higher and faster than the file has it (`recipe.varispeed`). */
+  readonly semitones?: number;
 }
 
 /** An item's classes: the index's, or the folder's name. */
@@ -25,6 +27,12 @@ export const labelsOf = ({ labels, path }: Item): readonly string[] => labels ??
 /** Ids of tasks whose clips are among the items. */
 export const sawUnlabelled = (items: readonly Item[]): string[] =>
   [...new Set(items.flatMap((item) => item.tasks ?? []))].sort();
+
+/** Each item followed by itself at other speeds. */
+export const atSpeeds = (items: readonly Item[], varispeed: readonly number[] = []): readonly Item[] =>
+  varispeed.length === 0
+    ? items
+    : items.flatMap((item) => [item, ...varispeed.map((semitones) => ({ ...item, semitones }))]);
 
 const audioExtensions = new Set(['.wav', '.flac', '.mp3', '.ogg', '.oga', '.aif', '.aiff', '.w64', '.rf64']);
 

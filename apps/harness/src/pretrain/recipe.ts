@@ -20,6 +20,13 @@ const recipeSchema = z.strictObject({
   steps: z.int().min(0).optional(),
   clipNorm: z.number().positive().optional(),
   accumulate: z.int().positive().optional(),
+  varispeed: z
+    .array(z.number().min(-24).max(24))
+    .refine(
+      (semitones) => new Set([0, ...semitones]).size === semitones.length + 1,
+      'expected different semitones, none of them 0',
+    )
+    .optional(),
 });
 
 export interface Resolved {

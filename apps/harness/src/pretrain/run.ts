@@ -10,7 +10,7 @@ import { engineOptionsOf, workersOf } from '../options.ts';
 import { loadMethod } from '../load-method.ts';
 import { lockDir, openRunDir, type RunDir } from '../run-dir.ts';
 import { givenNetwork, type GivenNetwork } from './given.ts';
-import { listItems, type Item, type ItemModality } from './items.ts';
+import { atSpeeds, listItems, type Item, type ItemModality } from './items.ts';
 import { writeForgetting } from './forgetting.ts';
 import { trainPart, type FinishedPart } from './part.ts';
 import { planOf, type Part, type Plan } from './plan.ts';
@@ -51,10 +51,11 @@ export async function pretrain(request: PretrainRequest): Promise<PretrainOutcom
   const modality = itemModalityOf(inputs);
   const items = await listItems(request.data, modality);
   if (items.length < 2) throw new ConfigError(`${items.length} item to train on; at least 2 are needed.`);
+  refuseVarispeed(plan.parts, modality);
   const engine = await useEngine(request.engine);
   const unlock = await lockDir(request.out);
   try {
-    const described = plan.parts.map((part) => describePart(part, items.length));
+    const described = plan.parts.map((part) => describePart(part, items));
     const run = await openRunDir(request.out, {
       command: 'pretrain',
       method: method.id,
@@ -72,7 +73,16 @@ export async function pretrain(request: PretrainRequest): Promise<PretrainOutcom
     );
     const summary = method.stages
       ? await runStages(run, request, plan, items, given)
-      : await trainPart({ run, root: run, request, plan, part: plan.parts[0]!, items, earlier: [], given });
+      : await trainPart({
+          run,
+          root: run,
+          request,
+          plan,
+          part: plan.parts[0]!,
+          items: itemsOf(plan.parts[0]!, items),
+          earlier: [],
+          given,
+        });
     await rm(run.file('cache'), { recursive: true, force: true });
     return { ...summary, engine, items: items.length, modality };
   } finally {
@@ -92,12 +102,24 @@ function itemModalityOf(inputs: readonly InputSpec[]): ItemModality {
   return found ?? 'audio';
 }
 
-function describePart({ stage, method, config, recipe }: Part, items: number) {
+function refuseVarispeed(parts: readonly Part[], modality: ItemModality): void {
+  const part = parts.find(({ recipe }) => modality !== 'audio' && (recipe.varispeed?.length ?? 0) > 0);
+  if (part)
+    throw new ConfigError(
+      `${part.stage ?? part.method.id} recipe: varispeed is for recordings, and this run trains on ${itemNames[modality]}; leave recipe.varispeed out.`,
+    );
+}
+
+/** What a part trains on: the recordings, and these at the speeds of its recipe. */
+const itemsOf = ({ recipe }: Part, items: readonly Item[]): readonly Item[] => atSpeeds(items, recipe.varispeed);
+
+function describePart(part: Part, items: readonly Item[]) {
+  const { stage, method, config, recipe } = part;
   return {
     ...(stage !== undefined && { id: stage, method: method.id }),
     config,
     recipe,
-    steps: stepsOf(recipe, items),
+    steps: stepsOf(recipe, itemsOf(part, items).length),
   };
 }
 
@@ -115,7 +137,7 @@ async function runStages(
     const stageRun: RunDir = await openRunDir(path, {
       command: 'pretrain',
       method: part.method.id,
-      ...describePart(part, items.length),
+      ...describePart(part, items),
       data: { sources: request.data, items: items.length },
       seed: request.seed,
     });
@@ -128,7 +150,7 @@ async function runStages(
       request: isLast && probe ? { ...others, probe } : others,
       plan,
       part,
-      items,
+      items: itemsOf(part, items),
       earlier: done,
       given,
     });

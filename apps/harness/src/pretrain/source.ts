@@ -3,7 +3,7 @@
  * threads. With `crop: 'spectrogram'` the front-end's output of every item is read from the cache instead.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { createFrontEnd, frontEndSchema, loadAudio, type FrontEnd } from '@unlabel/audio';
+import { createFrontEnd, frontEndSchema, loadAudio, varispeed, type FrontEnd } from '@unlabel/audio';
 import {
   ConfigError,
   DataError,
@@ -60,6 +60,12 @@ export function cropSamples(input: InputSpec): number | undefined {
 export function rateOf(input: Pick<InputSpec, 'sampleRate'>): number {
   if (input.sampleRate === undefined) throw new ConfigError('input.sampleRate: audio methods must state it in Hz.');
   return input.sampleRate;
+}
+
+/** An item's audio at `sampleRate`, at the speed that the item is played at. */
+export async function loadItem({ path, semitones = 0 }: Item, sampleRate: number): Promise<Float32Array> {
+  const { audio } = await loadAudio(path, { sampleRate });
+  return varispeed(audio, semitones);
 }
 
 /** Zeros up to `length`: on both sides, the odd one to the right, or all at the end. Longer audio is returned as it is. */
@@ -129,7 +135,7 @@ function createInputSource({ items, input, normalization, cache }: SourceOptions
   return {
     async sample(item, rng) {
       const entry = cache?.[item];
-      const audio = entry ? undefined : (await loadAudio(items[item]!.path, { sampleRate: rate })).audio;
+      const audio = entry ? undefined : await loadItem(items[item]!, rate);
       const sample: Record<string, NdArray> = {};
       for (let crop = 1; crop <= (input.crops ?? 1); crop++) {
         const draws = crop === 1 ? rng : rng.fork(crop);

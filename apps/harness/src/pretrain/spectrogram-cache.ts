@@ -41,7 +41,8 @@ export async function buildCache(
   await mkdir(dir, { recursive: true });
   const chunks = Array.from({ length: Math.ceil(items.length / chunkItems) }, (_, i): ChunkJob => {
     const part = items.slice(i * chunkItems, (i + 1) * chunkItems);
-    const key = sha256(Buffer.from(canonicalJson({ input, paths: part.map((item) => item.path) }))).slice(0, 16);
+    const paths = part.map(({ path, semitones }) => (semitones === undefined ? path : [path, semitones]));
+    const key = sha256(Buffer.from(canonicalJson({ input, paths }))).slice(0, 16);
     const ending = input.image ? 'rgb' : 'f32';
     return { file: join(dir, `${key}.${ending}`), index: join(dir, `${key}.json`), items: part, input };
   });
