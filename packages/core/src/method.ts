@@ -41,7 +41,7 @@ export interface Recipe {
   readonly accumulate?: number;
   /**
    * Every recording is also an item when played so many semitones higher (above 0) or lower, faster or slower by as much: [-4, -2, 2, 4]
-   * makes five of one. For few recordings; audio methods only.
+   * makes five of one. Audio methods only.
    */
   readonly varispeed?: readonly number[];
 }

@@ -34,6 +34,10 @@ export const atSpeeds = (items: readonly Item[], varispeed: readonly number[] = 
     ? items
     : items.flatMap((item) => [item, ...varispeed.map((semitones) => ({ ...item, semitones }))]);
 
+/** How many of them are not another's at another speed. */
+export const filesOf = (items: readonly Item[]): number =>
+  items.filter(({ semitones }) => semitones === undefined).length;
+
 const audioExtensions = new Set(['.wav', '.flac', '.mp3', '.ogg', '.oga', '.aif', '.aiff', '.w64', '.rf64']);
 
 export type ItemModality = 'audio' | 'image' | 'audio-visual';

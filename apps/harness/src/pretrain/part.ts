@@ -18,7 +18,7 @@ import { writeLossCurve } from '../pictures/curves.ts';
 import { readLog, truncateLog, type RunDir } from '../run-dir.ts';
 import { createForgettingCurve } from './forgetting.ts';
 import type { GivenNetwork } from './given.ts';
-import { sawUnlabelled, type Item } from './items.ts';
+import { filesOf, sawUnlabelled, type Item } from './items.ts';
 import type { Meter } from './meter.ts';
 import { rngOf, type Part, type Plan } from './plan.ts';
 import { createProbeCurve } from './probe-curve.ts';
@@ -80,7 +80,7 @@ export async function trainPart(inputs: PartInputs): Promise<TrainSummary> {
     backbone: { id: model.backbone.id, config: { ...model.backbone.config } },
     input: { ...input },
     normalization: normalization ?? null,
-    training: { seed, steps: done, items: items.length, sawUnlabelled: heardOf(inputs) },
+    training: { seed, steps: done, items: filesOf(items), sawUnlabelled: heardOf(inputs) },
   });
   const keep = (name: string, done: number): Promise<void> =>
     saveModelDir(run.file(name), model.backbone, describe(done));
