@@ -9,6 +9,9 @@ import type { NdArray, Sample } from './nd-array.ts';
 import type { Rng } from './rng.ts';
 import type { Batch, Params, Scalar } from './tensor.ts';
 
+/** Semitones, or the least and the most of a range to draw from. */
+export type Varispeed = number | readonly [low: number, high: number];
+
 /** Optimiser, schedule and length of the published recipe; `--set recipe.lr=…` overrides. */
 export interface Recipe {
   readonly optimizer: 'sgd' | 'lars' | 'adamw';
@@ -41,9 +44,9 @@ export interface Recipe {
   readonly accumulate?: number;
   /**
    * Every recording is also an item when played so many semitones higher (above 0) or lower, faster or slower by as much: [-4, -2, 2, 4]
-   * makes five of one. Audio methods only.
+   * makes five of one. Where a range stands, [[-5, -3], [3, 5]], each recording has a draw of its own from the seed. Audio methods only.
    */
-  readonly varispeed?: readonly number[];
+  readonly varispeed?: readonly Varispeed[];
 }
 
 export interface Model {

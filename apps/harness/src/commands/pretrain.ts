@@ -58,7 +58,7 @@ export function register(program: Command): void {
         'unlabel pretrain delores-s --data ~/sounds                        the paper’s values',
         'unlabel pretrain delores-s --data ~/sounds --preset quickstart --set recipe.lr=0.05',
         'unlabel pretrain delores-s --data out/data/pretrain/disjoint.jsonl --out out/mine --seed 1',
-        'unlabel pretrain atst-clip --data ~/notes --set recipe.varispeed=[-4,-2,2,4]   each also some semitones up and down',
+        'unlabel pretrain atst-clip --data ~/notes --set "recipe.varispeed=[-4,-2,2,4]"   at five speeds each',
         'unlabel pretrain ./my-method.ts --data ~/sounds                  a module with a method',
         'unlabel pretrain multi --stages delores-s,delores-m --strategy il --distance contrastive --data ~/sounds',
         'unlabel pretrain beats --from beats_base.beats_audioset_iter3 --set iterations=2 --data ~/sounds',

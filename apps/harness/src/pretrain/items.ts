@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { z } from 'zod';
-import { DataError } from '@unlabel/core';
+import { DataError, type Rng, type Varispeed } from '@unlabel/core';
 import { openZip } from '@unlabel/formats';
 import { imageEndings, isImageName } from '@unlabel/image';
 
@@ -28,11 +28,15 @@ export const labelsOf = ({ labels, path }: Item): readonly string[] => labels ??
 export const sawUnlabelled = (items: readonly Item[]): string[] =>
   [...new Set(items.flatMap((item) => item.tasks ?? []))].sort();
 
-/** Each item followed by itself at other speeds. */
-export const atSpeeds = (items: readonly Item[], varispeed: readonly number[] = []): readonly Item[] =>
-  varispeed.length === 0
-    ? items
-    : items.flatMap((item) => [item, ...varispeed.map((semitones) => ({ ...item, semitones }))]);
+/** Each item followed by itself at other speeds; where these are ranges, by draws from the stream of its place in the list. */
+export function atSpeeds(items: readonly Item[], varispeed: readonly Varispeed[] = [], rng: Rng): readonly Item[] {
+  if (varispeed.length === 0) return items;
+  return items.flatMap((item, i) => {
+    const draws = rng.fork(i);
+    const speeds = varispeed.map((one) => (typeof one === 'number' ? one : draws.range(...one)));
+    return [item, ...speeds.map((semitones) => ({ ...item, semitones }))];
+  });
+}
 
 /** How many of them are not another's at another speed. */
 export const filesOf = (items: readonly Item[]): number =>

@@ -1,6 +1,26 @@
 /** A method's config and recipe resolved: defaults ← preset ← overrides, checked. No engine here. */
 import { z } from 'zod';
-import { ConfigError, mergeConfig, parseConfig, unknownName, type Method, type Recipe } from '@unlabel/core';
+import {
+  ConfigError,
+  mergeConfig,
+  parseConfig,
+  unknownName,
+  type Method,
+  type Recipe,
+  type Varispeed,
+} from '@unlabel/core';
+
+const semitones = z.number().min(-24).max(24);
+
+/** Whether two speeds, single ones or draws of ranges [low, high), can never be equal; the recording's own is 0. */
+function isDifferent(varispeed: readonly Varispeed[]): boolean {
+  const ranges = [0, ...varispeed].map((one) => (typeof one === 'number' ? ([one, one] as const) : one));
+  ranges.sort(([a, aEnd], [b, bEnd]) => a - b || aEnd - bEnd);
+  return ranges.every(([low, high], i) => {
+    const [last, lastEnd] = ranges[i - 1] ?? [-Infinity, -Infinity];
+    return low <= high && (low > lastEnd || (low === lastEnd && last < lastEnd));
+  });
+}
 
 const recipeSchema = z.strictObject({
   optimizer: z.enum(['sgd', 'lars', 'adamw']),
@@ -21,10 +41,10 @@ const recipeSchema = z.strictObject({
   clipNorm: z.number().positive().optional(),
   accumulate: z.int().positive().optional(),
   varispeed: z
-    .array(z.number().min(-24).max(24))
+    .array(z.union([semitones, z.tuple([semitones, semitones])]))
     .refine(
-      (semitones) => new Set([0, ...semitones]).size === semitones.length + 1,
-      'expected different semitones, none of them 0',
+      isDifferent,
+      'expected different semitones, none of them 0, or ranges [low, high] that do not overlap nor hold 0',
     )
     .optional(),
 });

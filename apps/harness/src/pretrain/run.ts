@@ -1,6 +1,6 @@
 /** What `unlabel pretrain` does: resolve, open or resume the run directory, train its parts one after the other, keep the network. */
 import { cp, rename, rm } from 'node:fs/promises';
-import { canonicalJson, ConfigError, mergeConfig, parseOverrides, type InputSpec } from '@unlabel/core';
+import { canonicalJson, ConfigError, createRng, mergeConfig, parseOverrides, type InputSpec } from '@unlabel/core';
 import { useEngine, type EngineInfo, type EngineOptions } from '@unlabel/engine';
 import { readJson, writeJsonAtomic } from '@unlabel/formats';
 import type { PretrainOptions } from '../commands/pretrain.ts';
@@ -55,7 +55,7 @@ export async function pretrain(request: PretrainRequest): Promise<PretrainOutcom
   const engine = await useEngine(request.engine);
   const unlock = await lockDir(request.out);
   try {
-    const described = plan.parts.map((part) => describePart(part, items));
+    const described = plan.parts.map((part) => describePart(part, items.length));
     const run = await openRunDir(request.out, {
       command: 'pretrain',
       method: method.id,
@@ -79,7 +79,7 @@ export async function pretrain(request: PretrainRequest): Promise<PretrainOutcom
           request,
           plan,
           part: plan.parts[0]!,
-          items: itemsOf(plan.parts[0]!, items),
+          items: itemsOf(plan.parts[0]!, items, seed),
           earlier: [],
           given,
         });
@@ -111,15 +111,16 @@ function refuseVarispeed(parts: readonly Part[], modality: ItemModality): void {
 }
 
 /** What a part trains on: the recordings, and these at the speeds of its recipe. */
-const itemsOf = ({ recipe }: Part, items: readonly Item[]): readonly Item[] => atSpeeds(items, recipe.varispeed);
+const itemsOf = ({ recipe }: Part, items: readonly Item[], seed: number): readonly Item[] =>
+  atSpeeds(items, recipe.varispeed, createRng(seed).fork('varispeed'));
 
-function describePart(part: Part, items: readonly Item[]) {
+function describePart(part: Part, items: number) {
   const { stage, method, config, recipe } = part;
   return {
     ...(stage !== undefined && { id: stage, method: method.id }),
     config,
     recipe,
-    steps: stepsOf(recipe, itemsOf(part, items).length),
+    steps: stepsOf(recipe, items * (1 + (recipe.varispeed?.length ?? 0))),
   };
 }
 
@@ -137,7 +138,7 @@ async function runStages(
     const stageRun: RunDir = await openRunDir(path, {
       command: 'pretrain',
       method: part.method.id,
-      ...describePart(part, items),
+      ...describePart(part, items.length),
       data: { sources: request.data, items: items.length },
       seed: request.seed,
     });
@@ -150,7 +151,7 @@ async function runStages(
       request: isLast && probe ? { ...others, probe } : others,
       plan,
       part,
-      items: itemsOf(part, items),
+      items: itemsOf(part, items, request.seed),
       earlier: done,
       given,
     });

@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-const items = async (): Promise<readonly Item[]> => atSpeeds(await listItems([dir]), [-4, 2]);
+const items = async (): Promise<readonly Item[]> => atSpeeds(await listItems([dir]), [-4, 2], createRng(0));
 
 test('each recording stands beside itself at the speeds of the recipe, and without these alone', async () => {
   expect((await items()).map(({ name, semitones }) => [name, semitones])).toEqual([
@@ -36,7 +36,22 @@ test('each recording stands beside itself at the speeds of the recipe, and witho
     ['b.wav', 2],
   ]);
   const plain = await listItems([dir]);
-  expect(atSpeeds(plain)).toBe(plain);
+  expect(atSpeeds(plain, undefined, createRng(0))).toBe(plain);
+});
+
+test('of a range every recording has a draw of its own, the same from the same seed', async () => {
+  const plain = await listItems([dir]);
+  const draws = (seed: number) =>
+    atSpeeds(plain, [[-5, -3], 2, [3, 5]], createRng(seed)).map(({ semitones }) => semitones);
+  const [own, low, fixed, high, other, otherLow] = draws(0);
+  expect([own, fixed, other]).toEqual([undefined, 2, undefined]);
+  expect(low).toBeGreaterThanOrEqual(-5);
+  expect(low).toBeLessThan(-3);
+  expect(high).toBeGreaterThanOrEqual(3);
+  expect(high).toBeLessThan(5);
+  expect(otherLow).not.toBe(low);
+  expect(draws(0)).toEqual(draws(0));
+  expect(draws(1)).not.toEqual(draws(0));
 });
 
 test('what a method gets is the file played at that speed, from the file and from the cache', async () => {
@@ -58,7 +73,7 @@ test('what a method gets is the file played at that speed, from the file and fro
   const slow = await cached(await items());
   expect(slow).toEqual(await fresh.sample(1, createRng(0)));
   // the same files at another speed are not taken from what is cached
-  const other = await cached(atSpeeds(await listItems([dir]), [2, -4]));
+  const other = await cached(atSpeeds(await listItems([dir]), [2, -4], createRng(0)));
   expect(other).toEqual(await fresh.sample(2, createRng(0)));
   expect(other['logMel']!.shape[1]).toBeLessThan(slow['logMel']!.shape[1]!);
 });
@@ -77,15 +92,25 @@ const request = (method: string, recipe: Record<string, unknown>, data: string, 
 });
 
 test('a run trains on all of them, and says how many recordings these are', async () => {
-  const { steps } = await pretrain(request('delores-s', { varispeed: [-4, 2], steps: 2, batchSize: 6 }, dir, 'run'));
+  const { steps } = await pretrain(
+    request('delores-s', { varispeed: [[-4, -3], 2], steps: 2, batchSize: 6 }, dir, 'run'),
+  );
   expect(steps).toBe(2);
   const { training } = await readModelConfig(join(dir, 'run', 'model'));
   expect(training).toMatchObject({ items: 2, steps: 2 });
 });
 
+test('ranges may touch: the upper end is not drawn', () => {
+  const ranges = [[-5, -3], [-3, -1], 1.5, [2, 3]];
+  expect(resolveMethod(deloresS, 'smoke', { recipe: { varispeed: ranges } }).recipe.varispeed).toEqual(ranges);
+});
+
 test.each([
   [[0, 2], /different semitones, none of them 0/],
   [[2, 2], /different semitones, none of them 0/],
+  [[[-1, 1]], /do not overlap nor hold 0/],
+  [[[1, 3], 2], /do not overlap/],
+  [[[3, 1]], /\[low, high\]/],
   [[30], /varispeed/],
 ])('%j is refused', (varispeed, message) => {
   expect(() => resolveMethod(deloresS, 'smoke', { recipe: { varispeed } })).toThrow(message);
