@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { createRng } from '@unlabel/core';
 import { varispeed } from './varispeed.ts';
 
-const tone = (hertz: number, samples: number, gain = 1): Float32Array =>
-  Float32Array.from({ length: samples }, (_, n) => gain * Math.sin((2 * Math.PI * hertz * n) / 16000));
+const tone = (hertz: number, samples: number): Float32Array =>
+  Float32Array.from({ length: samples }, (_, n) => Math.sin((2 * Math.PI * hertz * n) / 16000));
 
 /** Largest difference away from the ends, where the kernel sees beyond the clip. */
 const distance = (a: Float32Array, b: Float32Array): number => {

@@ -38,10 +38,6 @@ export function atSpeeds(items: readonly Item[], varispeed: readonly Varispeed[]
   });
 }
 
-/** How many of them are not another's at another speed. */
-export const filesOf = (items: readonly Item[]): number =>
-  items.filter(({ semitones }) => semitones === undefined).length;
-
 const audioExtensions = new Set(['.wav', '.flac', '.mp3', '.ogg', '.oga', '.aif', '.aiff', '.w64', '.rf64']);
 
 export type ItemModality = 'audio' | 'image' | 'audio-visual';

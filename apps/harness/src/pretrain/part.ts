@@ -2,6 +2,7 @@
 import {
   CheckpointError,
   ConfigError,
+  createRng,
   learnerOf,
   type Backbone,
   type BuildContext,
@@ -18,7 +19,7 @@ import { writeLossCurve } from '../pictures/curves.ts';
 import { readLog, truncateLog, type RunDir } from '../run-dir.ts';
 import { createForgettingCurve } from './forgetting.ts';
 import type { GivenNetwork } from './given.ts';
-import { filesOf, sawUnlabelled, type Item } from './items.ts';
+import { atSpeeds, sawUnlabelled, type Item } from './items.ts';
 import type { Meter } from './meter.ts';
 import { rngOf, type Part, type Plan } from './plan.ts';
 import { createProbeCurve } from './probe-curve.ts';
@@ -52,7 +53,7 @@ export interface PartInputs {
 
 /** Train one part, or go on with it, or find that it is done: `summary.json` is the last thing it writes. */
 export async function trainPart(inputs: PartInputs): Promise<TrainSummary> {
-  const { run, root, request, part, items } = inputs;
+  const { run, root, request, part } = inputs;
   const { method, config, recipe, stage } = part;
   const { display, seed, workers } = request;
   const finished = (await readJson(run.file('summary.json')).catch(() => undefined)) as TrainSummary | undefined;
@@ -60,10 +61,11 @@ export async function trainPart(inputs: PartInputs): Promise<TrainSummary> {
     display.line(`${method.id}: ${finished.steps} steps are done`);
     return { ...finished, waitingShare: 0 };
   }
-  const steps = stepsOf(recipe, items.length);
+  const steps = stepsOf(recipe, inputs.items.length);
   const input = method.input(config);
   // sharp asks for this: a library that only worker threads have loaded goes when they end, with its own threads still in it
   if (input.modality !== 'audio') await loadSharp();
+  const items = itemsOf(inputs, part);
   const { normalization, cache } = await prepareInput({ run, root, items, input, workers, display });
   const rng = rngOf(seed, stage);
   const context = await buildContext(inputs);
@@ -80,7 +82,7 @@ export async function trainPart(inputs: PartInputs): Promise<TrainSummary> {
     backbone: { id: model.backbone.id, config: { ...model.backbone.config } },
     input: { ...input },
     normalization: normalization ?? null,
-    training: { seed, steps: done, items: filesOf(items), sawUnlabelled: heardOf(inputs) },
+    training: { seed, steps: done, items: inputs.items.length, sawUnlabelled: heardOf(inputs) },
   });
   const keep = (name: string, done: number): Promise<void> =>
     saveModelDir(run.file(name), model.backbone, describe(done));
@@ -167,17 +169,21 @@ async function metersOf(
   return meters;
 }
 
+/** What a part trains on: the files, and these at the speeds of its recipe. */
+const itemsOf = ({ items, request }: PartInputs, { recipe }: Part): readonly Item[] =>
+  atSpeeds(items, recipe.varispeed, createRng(request.seed).fork('varispeed'));
+
 const workerDataOf = (
-  { request, plan, items }: PartInputs,
-  { stage, config }: Part,
+  inputs: PartInputs,
+  part: Part,
   normalization: Normalization | undefined,
   cache: ViewWorkerData['cache'],
 ): ViewWorkerData => ({
-  method: request.method,
-  config: plan.config,
-  stage: stage === undefined ? undefined : { id: stage, config },
-  seed: request.seed,
-  items,
+  method: inputs.request.method,
+  config: inputs.plan.config,
+  stage: part.stage === undefined ? undefined : { id: part.stage, config: part.config },
+  seed: inputs.request.seed,
+  items: itemsOf(inputs, part),
   normalization,
   cache,
 });

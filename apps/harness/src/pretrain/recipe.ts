@@ -109,7 +109,8 @@ function mergeRecipe(
   return mergeConfig(isSame && options !== undefined ? { ...rest, options } : rest, changes);
 }
 
-/** Optimiser steps of a recipe over `items` inputs: epochs are passes over all of them. */
-export function stepsOf(recipe: Recipe, items: number): number {
+/** Optimiser steps of a recipe over `files` inputs: epochs are passes over all of them, at every speed. */
+export function stepsOf(recipe: Recipe, files: number): number {
+  const items = files * (1 + (recipe.varispeed?.length ?? 0));
   return recipe.steps ?? Math.max(1, Math.round((recipe.epochs * items) / recipe.batchSize));
 }

@@ -1,6 +1,6 @@
 /** What `unlabel pretrain` does: resolve, open or resume the run directory, train its parts one after the other, keep the network. */
 import { cp, rename, rm } from 'node:fs/promises';
-import { canonicalJson, ConfigError, createRng, mergeConfig, parseOverrides, type InputSpec } from '@unlabel/core';
+import { canonicalJson, ConfigError, mergeConfig, parseOverrides, type InputSpec } from '@unlabel/core';
 import { useEngine, type EngineInfo, type EngineOptions } from '@unlabel/engine';
 import { readJson, writeJsonAtomic } from '@unlabel/formats';
 import type { PretrainOptions } from '../commands/pretrain.ts';
@@ -10,7 +10,7 @@ import { engineOptionsOf, workersOf } from '../options.ts';
 import { loadMethod } from '../load-method.ts';
 import { lockDir, openRunDir, type RunDir } from '../run-dir.ts';
 import { givenNetwork, type GivenNetwork } from './given.ts';
-import { atSpeeds, listItems, type Item, type ItemModality } from './items.ts';
+import { listItems, type Item, type ItemModality } from './items.ts';
 import { writeForgetting } from './forgetting.ts';
 import { trainPart, type FinishedPart } from './part.ts';
 import { planOf, type Part, type Plan } from './plan.ts';
@@ -73,16 +73,7 @@ export async function pretrain(request: PretrainRequest): Promise<PretrainOutcom
     );
     const summary = method.stages
       ? await runStages(run, request, plan, items, given)
-      : await trainPart({
-          run,
-          root: run,
-          request,
-          plan,
-          part: plan.parts[0]!,
-          items: itemsOf(plan.parts[0]!, items, seed),
-          earlier: [],
-          given,
-        });
+      : await trainPart({ run, root: run, request, plan, part: plan.parts[0]!, items, earlier: [], given });
     await rm(run.file('cache'), { recursive: true, force: true });
     return { ...summary, engine, items: items.length, modality };
   } finally {
@@ -110,17 +101,12 @@ function refuseVarispeed(parts: readonly Part[], modality: ItemModality): void {
     );
 }
 
-/** What a part trains on: the recordings, and these at the speeds of its recipe. */
-const itemsOf = ({ recipe }: Part, items: readonly Item[], seed: number): readonly Item[] =>
-  atSpeeds(items, recipe.varispeed, createRng(seed).fork('varispeed'));
-
-function describePart(part: Part, items: number) {
-  const { stage, method, config, recipe } = part;
+function describePart({ stage, method, config, recipe }: Part, items: number) {
   return {
     ...(stage !== undefined && { id: stage, method: method.id }),
     config,
     recipe,
-    steps: stepsOf(recipe, items * (1 + (recipe.varispeed?.length ?? 0))),
+    steps: stepsOf(recipe, items),
   };
 }
 
@@ -151,7 +137,7 @@ async function runStages(
       request: isLast && probe ? { ...others, probe } : others,
       plan,
       part,
-      items: itemsOf(part, items, request.seed),
+      items,
       earlier: done,
       given,
     });

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { readModelConfig } from '@unlabel/zoo/files';
 import { silentDisplay } from '../display/display.ts';
 import { writePictures } from '../testing/pictures.ts';
 import { atSpeeds, listItems, type Item } from './items.ts';
-import { resolveMethod } from './recipe.ts';
+import { resolveMethod, stepsOf } from './recipe.ts';
 import { pretrain, type PretrainRequest } from './run.ts';
 import { createSource } from './source.ts';
 import { buildCache } from './spectrogram-cache.ts';
@@ -91,13 +91,25 @@ const request = (method: string, recipe: Record<string, unknown>, data: string, 
   display: silentDisplay,
 });
 
-test('a run trains on all of them, and says how many recordings these are', async () => {
-  const { steps } = await pretrain(
-    request('delores-s', { varispeed: [[-4, -3], 2], steps: 2, batchSize: 6 }, dir, 'run'),
-  );
-  expect(steps).toBe(2);
-  const { training } = await readModelConfig(join(dir, 'run', 'model'));
-  expect(training).toMatchObject({ items: 2, steps: 2 });
+test('a run trains on other items than without, and says how many recordings these are', async () => {
+  const networkOf = async (out: string, recipe: Record<string, unknown>) => {
+    await pretrain(request('delores-s', { steps: 2, batchSize: 6, ...recipe }, dir, out));
+    const { training } = await readModelConfig(join(dir, out, 'model'));
+    expect(training).toMatchObject({ items: 2, steps: 2 });
+    return readFile(join(dir, out, 'model', 'model.safetensors'));
+  };
+  const varied = { varispeed: [[-4, -3], 2] };
+  const network = await networkOf('run', varied);
+  expect(await networkOf('again', varied)).toEqual(network);
+  expect(await networkOf('plain', {})).not.toEqual(network);
+});
+
+test('an epoch is a pass over all speeds', () => {
+  const { recipe } = resolveMethod(deloresS, 'paper', {});
+  const files = 10 * recipe.batchSize;
+  const once = stepsOf({ ...recipe, epochs: 3 }, files);
+  expect(once).toBe(30);
+  expect(stepsOf({ ...recipe, epochs: 3, varispeed: [[-4, -3], 2] }, files)).toBe(90);
 });
 
 test('ranges may touch: the upper end is not drawn', () => {
