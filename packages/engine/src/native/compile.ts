@@ -41,7 +41,7 @@ async function run(compiler: { command: string; version: string }, args: readonl
 }
 
 /** The module loaded before a binding, beside it. */
-export const quietLoader = (binding: string): string => join(dirname(binding), 'quiet.node');
+export const preloadOf = (binding: string): string => join(dirname(binding), 'preload.node');
 
 /**
  * Compiles every source at once, then links.
@@ -75,6 +75,15 @@ export async function compileBinding(sources: BindingSources, root: string, outp
     rpath,
     '-pthread',
   ]);
-  await run(compiler, [...COMPILE_FLAGS, ...include, '-shared', sources.quiet, '-o', quietLoader(output), '-ldl']);
+  await run(compiler, [
+    ...COMPILE_FLAGS,
+    ...include,
+    '-shared',
+    sources.preload,
+    '-o',
+    preloadOf(output),
+    '-ldl',
+    '-pthread',
+  ]);
   for (const object of objects) rmSync(object);
 }

@@ -12,7 +12,7 @@ import type * as tfjs from '@tensorflow/tfjs-core';
 import { DeviceError, messageOf } from '@unlabel/core';
 
 import { hasBfloat16Mode, proveBfloat16 } from './bfloat16.ts';
-import { TENSORFLOW_LIBRARIES, quietLoader } from './compile.ts';
+import { TENSORFLOW_LIBRARIES, preloadOf } from './compile.ts';
 import { registerNativeKernels } from './kernels.ts';
 import type { NativeDevice } from './platform.ts';
 import { TENSORFLOW_VERSION, bindingSources, engineDir, packageDir } from './platform.ts';
@@ -61,7 +61,7 @@ function isWhole(root: string, binding: string): boolean {
     const { bytes } = JSON.parse(readFileSync(join(binding, '..', 'binding.json'), 'utf8')) as { bytes?: unknown };
     return (
       statSync(binding).size === bytes &&
-      existsSync(quietLoader(binding)) &&
+      existsSync(preloadOf(binding)) &&
       TENSORFLOW_LIBRARIES.every((name) => existsSync(join(root, 'tensorflow', name)))
     );
   } catch {
@@ -117,7 +117,7 @@ export function loadNative(
   for (const [name, value] of Object.entries(engineEnvironment(options))) process.env[name] ??= value;
   restoreNodeUtil();
   try {
-    require(quietLoader(install.binding));
+    require(preloadOf(install.binding));
     const native: unknown = require(install.binding);
     const dist = join(packageDir('@tensorflow/tfjs-node-gpu') ?? '', 'dist');
     require(join(dist, 'register_all_kernels.js'));

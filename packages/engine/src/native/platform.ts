@@ -113,7 +113,7 @@ export interface BindingSources {
   readonly files: readonly string[];
   readonly opsFiles: readonly string[];
   /** What is loaded before the binding, a module of its own. */
-  readonly quiet: string;
+  readonly preload: string;
   /** Include folders besides the wheel's. */
   readonly include: readonly string[];
   /** Short hash of all sources and flags: the name of the binding's folder. */
@@ -137,7 +137,7 @@ export function bindingSources(): BindingSources {
   }
   const binding = join(tfjsNode, 'binding');
   const ops = ownSources('ops');
-  const quiet = join(ownSources('quiet'), 'quiet.cc');
+  const preload = join(ownSources('preload'), 'preload.cc');
   const listing = (dir: string): string[] =>
     existsSync(dir)
       ? readdirSync(dir)
@@ -146,12 +146,12 @@ export function bindingSources(): BindingSources {
           .map((name) => join(dir, name))
       : [];
   const own = listing(ops);
-  const all = [...listing(binding), ...own, quiet];
+  const all = [...listing(binding), ...own, preload];
   const hash = createHash('sha256').update([...COMPILE_FLAGS, ...OPS_FLAGS].join(' '));
   for (const file of all) hash.update(readFileSync(file));
   return {
     files: listing(binding).filter((file) => file.endsWith('.cc')),
-    quiet,
+    preload,
     opsFiles: own.filter((file) => file.endsWith('.cc')),
     include: [join(nodeApi, 'include'), binding, ops],
     hash: hash.digest('hex').slice(0, 12),
