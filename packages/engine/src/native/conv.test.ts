@@ -1,9 +1,10 @@
 /** The gradient of a convolution in its kernel against the literal sum in float64, whatever the CPU chooses in training. */
+import type * as tfjs from '@tensorflow/tfjs-core';
 import { createRng, type Tensor } from '@unlabel/core';
 import { beforeAll, expect, test } from 'vitest';
 import { tf, useEngine } from '../backend.ts';
 import { runKernel } from '../ops/kernel.ts';
-import { hasSlowFilterGradient } from './conv.ts';
+import { hasOwnFilterGradient } from './conv.ts';
 import { findNative } from './load.ts';
 
 interface Geometry {
@@ -59,12 +60,20 @@ const cases: Readonly<Record<string, Geometry>> = {
   '2×5 without a border, stride 3': { x: [2, 8, 12, 5], outputs: 3, size: [2, 5], stride: 3, padding: 0 },
 };
 
-test('is chosen by the instructions a CPU has', () => {
+test('is chosen by the instructions a CPU has, and of one tap with a stride on any', () => {
   const cpu = (flags: string) => `processor\t: 0\nflags\t\t: fpu ${flags}\n`;
-  expect(hasSlowFilterGradient(cpu('avx2 fma'))).toBe(true);
-  expect(hasSlowFilterGradient(cpu('avx2 fma avx512f'))).toBe(false);
-  expect(hasSlowFilterGradient(cpu('avx'))).toBe(false);
-  expect(hasSlowFilterGradient('')).toBe(false);
+  const taps = (size: number, stride: number, other = stride) => ({
+    filterHeight: size,
+    filterWidth: size,
+    strideHeight: stride,
+    strideWidth: other,
+  });
+  expect(hasOwnFilterGradient(taps(3, 2), cpu('avx2 fma'))).toBe(true);
+  for (const slower of [cpu('avx2 fma avx512f'), cpu('avx'), '', undefined]) {
+    for (const others of [taps(3, 1), taps(3, 2), taps(1, 1)]) expect(hasOwnFilterGradient(others, slower)).toBe(false);
+    expect(hasOwnFilterGradient(taps(1, 2), slower)).toBe(true);
+    expect(hasOwnFilterGradient(taps(1, 2, 1), slower)).toBe(false);
+  }
 });
 
 if (findNative('cpu')) {
@@ -82,5 +91,15 @@ if (findNative('cpu')) {
     const worst = expected.reduce((most, value, i) => Math.max(most, Math.abs(value - values[i]!)), 0);
     // sums of up to 2004 products of order 1, in float32: their rounding grows like √n·2⁻²⁴·√n
     expect(worst).toBeLessThan(1e-4);
+  });
+
+  test('a convolution of one tap with stride 2 learns by it, same bytes', () => {
+    const g = cases['1×1 with stride 2']!;
+    const x = tensor(g.x, 'x') as tfjs.Tensor4D;
+    const dy = tensor([g.x[0], ...outputOf(g), g.outputs], 'dy');
+    const kernel = tf.zeros([1, 1, g.x[3], g.outputs]);
+    const loss = (k: tfjs.Tensor): tfjs.Tensor => tf.sum(tf.mul(tf.conv2d(x, k as tfjs.Tensor4D, 2, 'valid'), dy));
+    const [own] = runKernel('ConvFilterGrad', { x, dy }, { height: 1, width: 1, stride: 2, top: 0, left: 0 });
+    expect(tf.grad(loss)(kernel).dataSync()).toEqual(own!.dataSync());
   });
 }

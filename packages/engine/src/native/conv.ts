@@ -1,6 +1,6 @@
 /**
  * Convolutions' gradients on the native engine: with zeros around in numbers, which tfjs-node refuses, and with the kernel's gradient
- * computed by this package where oneDNN's is slow.
+ * computed by this package where oneDNN's is slow or writes where it must not.
  */
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { flagsOf, readCpuinfo } from './cpu-flags.ts';
@@ -14,13 +14,32 @@ type Shape = [number, number, number, number];
  * oneDNN's gradient in the kernel is a code of its own on CPUs with AVX2 and no AVX-512, at half the speed of its other convolutions
  * (ResNet-50: 2.6 s beside 1.8 s on one core); elsewhere it is one of those.
  */
-export function hasSlowFilterGradient(cpuinfo: string | undefined = readCpuinfo()): boolean {
+function hasSlowFilterGradient(cpuinfo: string | undefined): boolean {
   const flags = flagsOf(cpuinfo);
   return flags !== undefined && flags.has('avx2') && flags.has('fma') && !flags.has('avx512f');
 }
 
-/** Registers both gradients; `hasOwn` where `ConvFilterGrad`, this package's, computes the kernel's. */
-export function registerConvGradients(tf: typeof tfjs, { hasOwn }: { readonly hasOwn: boolean }): void {
+/** What of a convolution decides who computes its kernel's gradient. */
+interface Taps {
+  readonly filterHeight: number;
+  readonly filterWidth: number;
+  readonly strideHeight: number;
+  readonly strideWidth: number;
+}
+
+/**
+ * Whether `ConvFilterGrad`, this package's, computes a kernel's gradient on this CPU: everywhere that of one tap with a stride, of which
+ * oneDNN's writes past its buffer when inputs are few (uxlfoundation/oneDNN#6035), and all where oneDNN is slow.
+ */
+export function hasOwnFilterGradient(taps: Taps, cpuinfo: string | undefined): boolean {
+  const { filterHeight, filterWidth, strideHeight, strideWidth } = taps;
+  if (strideHeight !== strideWidth) return false; // which it does not know
+  return (filterHeight === 1 && filterWidth === 1 && strideHeight > 1) || hasSlowFilterGradient(cpuinfo);
+}
+
+/** Registers both gradients. On a GPU TensorFlow computes both. */
+export function registerConvGradients(tf: typeof tfjs, { isGpu }: { readonly isGpu: boolean }): void {
+  const cpuinfo = readCpuinfo();
   const { Conv2DBackpropFilter: ofFilter, Conv2DBackpropInput: ofInput } = tf;
   const replace = (kernelName: string, kernelFunc: tfjs.KernelFunc): void => {
     tf.unregisterKernel(kernelName, 'tensorflow');
@@ -41,11 +60,10 @@ export function registerConvGradients(tf: typeof tfjs, { hasOwn }: { readonly ha
     const { x, dy } = inputs as { x: tfjs.Tensor4D; dy: tfjs.TensorInfo };
     const { filterShape, ...given } = attrs as unknown as ConvAttrs & { filterShape: Shape };
     const plain = infoOf(tf, x.shape, filterShape, given);
-    const { filterHeight, filterWidth, strideHeight, strideWidth, dataFormat } = plain;
-    const isOurs = dataFormat === 'channelsLast' && strideHeight === strideWidth;
-    if (hasOwn && isOurs && !x.shape.includes(0) && !dy.shape.includes(0)) {
+    const isEmpty = x.shape.includes(0) || dy.shape.includes(0);
+    if (!isGpu && plain.dataFormat === 'channelsLast' && !isEmpty && hasOwnFilterGradient(plain, cpuinfo)) {
       const { top, left } = plain.padInfo;
-      const geometry = { height: filterHeight, width: filterWidth, stride: strideHeight, top, left };
+      const geometry = { height: plain.filterHeight, width: plain.filterWidth, stride: plain.strideHeight, top, left };
       const own = tf.getKernel('ConvFilterGrad', 'tensorflow')!.kernelFunc;
       return own({ inputs, attrs: geometry, backend });
     }

@@ -6,7 +6,7 @@ import type * as tfjs from '@tensorflow/tfjs-core';
 import { zerosAround } from '../ops/padding.ts';
 import { registerBfloat16Convs } from './bfloat16-conv.ts';
 import { bfloat16Product, isBfloat16Product, registerBfloat16 } from './bfloat16.ts';
-import { hasSlowFilterGradient, registerConvGradients } from './conv.ts';
+import { registerConvGradients } from './conv.ts';
 
 /** What of tfjs-node's backend is used here. */
 export interface NodeBackend {
@@ -144,7 +144,7 @@ export function registerNativeKernels(tf: typeof tfjs, { bfloat16 }: { readonly 
     backendOf(backend).executeSingleOutput('ReluGrad', [float], [inputs['dy']!, inputs['y']!]),
   );
   const isGpu = binding.isUsingGpuDevice();
-  registerConvGradients(tf, { hasOwn: !isGpu && hasSlowFilterGradient() });
+  registerConvGradients(tf, { isGpu });
   if (isGpu) return;
   if (bfloat16) {
     registerBfloat16(tf);
