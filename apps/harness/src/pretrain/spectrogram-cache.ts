@@ -1,15 +1,15 @@
 /**
- * The front-end's output of every item, or the bytes of every image, computed once by worker threads into a few files, so that a
- * step reads 24 kB where it would decode, resample and transform. Lives in the run directory; chunks are written atomically, so a killed run keeps them.
+ * The front-end's output of every item, or the bytes of every image, computed once into a few files, so that a step reads 24 kB where
+ * it would decode, resample and transform. Lives in the run directory; chunks are written atomically, so a killed run keeps them.
  */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { canonicalJson, DataError, type InputSpec } from '@unlabel/core';
+import { canonicalJson, DataError, messageOf, type InputSpec } from '@unlabel/core';
 import { readJson, sha256 } from '@unlabel/formats';
 import type { Progress } from '../display/display.ts';
-import type { ChunkJob } from './cache-worker.ts';
+import { fillChunk, type ChunkIndex, type ChunkJob } from './cache-chunk.ts';
 import type { Item } from './items.ts';
 import { leave } from './leave.ts';
 import type { CacheEntry, Normalization } from './source.ts';
@@ -17,20 +17,12 @@ import type { CacheEntry, Normalization } from './source.ts';
 /** Items a cache file: small enough to lose little, large enough to have few files. */
 const chunkItems = 128;
 
-export interface ChunkIndex {
-  /** Where each item of the chunk lies, and its size. */
-  readonly entries: readonly Omit<CacheEntry, 'file'>[];
-  /** Sum and sum of squares over all values, for dataset statistics. */
-  readonly sum: number;
-  readonly squares: number;
-  readonly count: number;
-}
-
 export interface SpectrogramCache {
   readonly entries: readonly CacheEntry[];
   readonly statistics: Normalization;
 }
 
+/** `threads` workers fill it; 0 fills it in this thread, which for a few items is less work than to start a worker. */
 export async function buildCache(
   dir: string,
   items: readonly Item[],
@@ -49,10 +41,11 @@ export async function buildCache(
   const missing = chunks.filter((chunk) => !existsSync(chunk.index));
   let done = (chunks.length - missing.length) * chunkItems;
   progress.update(Math.min(done, items.length));
-  await runJobs(missing, Math.min(threads, missing.length), (job) => {
+  const onDone = (job: ChunkJob): void => {
     done += job.items.length;
     progress.update(Math.min(done, items.length));
-  });
+  };
+  await (threads === 0 ? runHere(missing, onDone) : runJobs(missing, Math.min(threads, missing.length), onDone));
 
   const indices = await Promise.all(chunks.map((chunk) => readJson(chunk.index) as Promise<ChunkIndex>));
   const entries = indices.flatMap((index, c) => index.entries.map((entry) => ({ ...entry, file: chunks[c]!.file })));
@@ -60,6 +53,15 @@ export async function buildCache(
   const mean = total((i) => i.sum) / total((i) => i.count);
   const variance = total((i) => i.squares) / total((i) => i.count) - mean * mean;
   return { entries, statistics: { mean, std: Math.sqrt(Math.max(variance, 1e-12)) } };
+}
+
+async function runHere(jobs: readonly ChunkJob[], onDone: (job: ChunkJob) => void): Promise<void> {
+  for (const job of jobs) {
+    await fillChunk(job).catch((cause: unknown) => {
+      throw cause instanceof DataError ? cause : new DataError(messageOf(cause), { cause });
+    });
+    onDone(job);
+  }
 }
 
 async function runJobs(jobs: ChunkJob[], threads: number, onDone: (job: ChunkJob) => void): Promise<void> {
