@@ -35,28 +35,17 @@ const build = (kind: string, out: string, threads: number, paths = files[kind]!)
   return buildCache(join(folder, out), items, inputs[kind]!, threads, silentDisplay.task('cache'));
 };
 
-test.each(Object.keys(inputs))(
-  '%s: this thread writes the bytes that a worker writes, and neither does it twice',
-  async (kind) => {
-    const [here, there] = [await build(kind, `${kind}-0`, 0), await build(kind, `${kind}-1`, 1)];
-    const names = (await readdir(join(folder, `${kind}-0`))).sort();
-    expect(names).toHaveLength(2 * Math.ceil(files[kind]!.length / 128));
-    expect((await readdir(join(folder, `${kind}-1`))).sort()).toEqual(names);
-    const read = (out: string) => Promise.all(names.map((name) => readFile(join(folder, out, name))));
-    const written = await read(`${kind}-0`);
-    expect(await read(`${kind}-1`)).toEqual(written);
-    expect(here.statistics).toEqual(there.statistics);
-    expect(here.entries).toHaveLength(files[kind]!.length);
-    await rm(
-      join(
-        folder,
-        `${kind}-0`,
-        names.find((name) => !name.endsWith('.json'))!,
-      ),
-    );
-    expect(await build(kind, `${kind}-0`, 0)).toEqual(here); // its index says that it is there
-  },
-);
+test.each(Object.keys(inputs))('%s: this thread writes the bytes that a worker writes', async (kind) => {
+  const [here, there] = [await build(kind, `${kind}-0`, 0), await build(kind, `${kind}-1`, 1)];
+  const names = (await readdir(join(folder, `${kind}-0`))).sort();
+  expect(names).toHaveLength(2 * Math.ceil(files[kind]!.length / 128));
+  expect((await readdir(join(folder, `${kind}-1`))).sort()).toEqual(names);
+  const read = (out: string) => Promise.all(names.map((name) => readFile(join(folder, out, name))));
+  const written = await read(`${kind}-0`);
+  expect(await read(`${kind}-1`)).toEqual(written);
+  expect(here.statistics).toEqual(there.statistics);
+  expect(here.entries).toHaveLength(files[kind]!.length);
+});
 
 test.each([0, 1])('a file that cannot be read is named, with %i workers', async (threads) => {
   const broken = join(folder, 'sounds', 'broken.wav');
