@@ -1,6 +1,6 @@
 /** 2-D convolution and max pooling, channels last. */
 import type { Rng, Tensor, Variable } from '@unlabel/core';
-import { asTensor4D, init, maxPool, parameter, tf, zerosAround, type Tensor4D } from '@unlabel/engine';
+import { asTensor4D, init, maxPool, parameter, tf, zerosAround } from '@unlabel/engine';
 import { stateless, type Layer } from './layer.ts';
 
 export interface Conv2dOptions {
@@ -51,18 +51,8 @@ export function convolve(
 ): Tensor {
   const image = asTensor4D(x, 'conv2d');
   const filter = asTensor4D(kernel, 'conv2d kernel');
-  const pad = zerosAround(padding);
-  if (!skipsPixels(filter, stride)) return tf.conv2d(image, filter, stride, pad);
-  const padded = pad === 'valid' ? image : tf.pad(image, pad);
-  return tf.conv2d(tf.avgPool(padded, 1, stride, 'valid'), filter, 1, 'valid');
+  return tf.conv2d(image, filter, stride, zerosAround(padding));
 }
-
-/**
- * oneDNN's gradient of a strided 1×1 kernel (TensorFlow 2.21, AVX2) reads memory that nobody wrote when a number of channels is no
- * multiple of 8. Leaving the pixels out first is the same convolution.
- */
-const skipsPixels = ({ shape: [height, width, inputs, outputs] }: Tensor4D, stride: number): boolean =>
-  stride > 1 && height === 1 && width === 1 && (inputs % 8 !== 0 || outputs % 8 !== 0);
 
 export interface MaxPool2dOptions {
   /** Default: the window's size. */
