@@ -29,3 +29,7 @@ export function isUnlabelError(error: unknown): error is Error & { readonly faul
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** What was thrown as an error of the data: itself where it is one, else its message with it as the cause. */
+export const dataErrorOf = (cause: unknown): DataError =>
+  cause instanceof DataError ? cause : new DataError(messageOf(cause), { cause });

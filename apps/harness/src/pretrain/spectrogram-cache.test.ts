@@ -1,9 +1,10 @@
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { frontEnds } from '@unlabel/audio';
 import { DataError, type InputSpec } from '@unlabel/core';
+import { deloresS } from '@unlabel/delores';
 import { writeFileAtomic } from '@unlabel/formats';
+import { moco } from '@unlabel/moco';
 import { afterAll, expect, test } from 'vitest';
 import { silentDisplay } from '../display/display.ts';
 import { writePictures } from '../testing/pictures.ts';
@@ -13,17 +14,9 @@ import { buildCache } from './spectrogram-cache.ts';
 const folder = await mkdtemp(join(tmpdir(), 'cache-'));
 afterAll(() => rm(folder, { recursive: true }));
 
-const image = {
-  size: 16,
-  resize: 16,
-  interpolation: 'bilinear',
-  mean: [0, 0, 0],
-  std: [1, 1, 1],
-  cacheSide: 12,
-} as const;
 const inputs: Readonly<Record<string, InputSpec>> = {
-  sounds: { modality: 'audio', sampleRate: 16000, seconds: 0.5, frontEnd: frontEnds.delores, crop: 'spectrogram' },
-  pictures: { modality: 'image', image },
+  sounds: deloresS.input(deloresS.config.parse({})),
+  pictures: moco.input(moco.config.parse({ imageSize: 16, cacheSide: 12 })),
 };
 const files: Readonly<Record<string, readonly string[]>> = {
   sounds: await writeSounds(join(folder, 'sounds'), { count: 150, seconds: 0.6 }), // two chunks

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { canonicalJson, DataError, messageOf, type InputSpec } from '@unlabel/core';
+import { canonicalJson, DataError, dataErrorOf, type InputSpec } from '@unlabel/core';
 import { readJson, sha256 } from '@unlabel/formats';
 import type { Progress } from '../display/display.ts';
 import { fillChunk, type ChunkIndex, type ChunkJob } from './cache-chunk.ts';
@@ -58,7 +58,7 @@ export async function buildCache(
 async function runHere(jobs: readonly ChunkJob[], onDone: (job: ChunkJob) => void): Promise<void> {
   for (const job of jobs) {
     await fillChunk(job).catch((cause: unknown) => {
-      throw cause instanceof DataError ? cause : new DataError(messageOf(cause), { cause });
+      throw dataErrorOf(cause);
     });
     onDone(job);
   }

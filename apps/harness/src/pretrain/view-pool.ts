@@ -1,6 +1,6 @@
 /** Batches made by worker threads, asked one after the other, or in this thread. */
 import { Worker } from 'node:worker_threads';
-import { DataError, messageOf, type NdArray } from '@unlabel/core';
+import { DataError, dataErrorOf, messageOf, type NdArray } from '@unlabel/core';
 import { leave } from './leave.ts';
 import type { Targets } from './targets.ts';
 import { createRowMaker, type RowRequest, type ViewWorkerData } from './view-rows.ts';
@@ -30,7 +30,7 @@ function poolOfThisThread(data: ViewWorkerData): ViewPool {
   const maker = createRowMaker(data);
   maker.catch(() => {}); // the first request tells
   const dataError = (cause: unknown): never => {
-    throw cause instanceof DataError ? cause : new DataError(messageOf(cause), { cause });
+    throw dataErrorOf(cause);
   };
   return {
     request(rows) {
@@ -49,8 +49,7 @@ function poolOfWorkers(data: ViewWorkerData, threads: number): ViewPool {
   let failure: Error | undefined;
 
   const fail = (error: unknown): void => {
-    const text = error instanceof Error ? error.message : String(error);
-    failure ??= new DataError(`a data worker failed: ${text}`, { cause: error });
+    failure ??= new DataError(`a data worker failed: ${messageOf(error)}`, { cause: error });
     for (const { reject } of waiting.values()) reject(failure);
     waiting.clear();
   };

@@ -1,6 +1,6 @@
 /** A worker thread that makes batches: positions in, stacked named arrays out. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { NdArray } from '@unlabel/core';
+import { messageOf, type NdArray } from '@unlabel/core';
 import type { Closing } from './leave.ts';
 import type { Targets } from './targets.ts';
 import { createRowMaker, type RowRequest, type ViewWorkerData } from './view-rows.ts';
@@ -20,8 +20,7 @@ async function make(id: number, request: RowRequest): Promise<void> {
     const buffers = Object.values(arrays).map((array) => array.data.buffer as ArrayBuffer);
     parentPort!.postMessage({ id, arrays } satisfies BatchReply, buffers);
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    parentPort!.postMessage({ id, error: text } satisfies BatchReply);
+    parentPort!.postMessage({ id, error: messageOf(error) } satisfies BatchReply);
   }
 }
 
